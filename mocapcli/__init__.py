@@ -1,0 +1,54 @@
+"""mocapcli: one video plus any rigged 3D asset in; an animation that drives exactly that asset out."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from mocapcli.errors import DroppedWarning, MocapError
+    from mocapcli.extensions import Format
+    from mocapcli.formats import read_asset, write_asset
+    from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
+
+__version__ = "0.1.0"
+
+hookimpl = pluggy.HookimplMarker("mocapcli")
+
+__all__ = [
+    "Asset",
+    "DroppedWarning",
+    "Format",
+    "Material",
+    "Mesh",
+    "MocapError",
+    "Motion",
+    "Rig",
+    "Skeleton",
+    "Texture",
+    "hookimpl",
+    "read_asset",
+    "write_asset",
+]
+
+_HOMES = {
+    "DroppedWarning": "errors",
+    "MocapError": "errors",
+    "Format": "extensions",
+    "read_asset": "formats",
+    "write_asset": "formats",
+    "Asset": "types",
+    "Material": "types",
+    "Mesh": "types",
+    "Motion": "types",
+    "Rig": "types",
+    "Skeleton": "types",
+    "Texture": "types",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load on first use, so that `mocap --help` pays for none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mocapcli' has no attribute {name!r}")
+    return getattr(import_module(f"mocapcli.{_HOMES[name]}"), name)

@@ -1,0 +1,7 @@
+"""`python -m mocapcli`."""
+
+import sys
+
+from mocapcli.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""The built-in commands, one module each; each imports its stage inside the function to keep `--help` quick."""

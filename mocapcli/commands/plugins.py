@@ -1,0 +1,57 @@
+"""`mocap plugins`: what is installed, what it adds, and what is broken and why."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from mocapcli.extensions import Format
+from mocapcli.plugins import Plugin, Plugins, get_plugins
+
+
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List plugins: package, version, hooks, file extensions, status."""
+    loaded = get_plugins()
+    extensions = _extensions(loaded)
+    rows = [_row(plugin, extensions.get(plugin.name, {})) for plugin in loaded.found]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print_table(rows)
+
+
+def _extensions(loaded: Plugins) -> dict[str, dict[str, str]]:
+    """For each plugin the extensions it handles and how: r, w or rw."""
+    found: dict[str, dict[str, str]] = {}
+    for name, module in loaded.manager.list_name_plugin():
+        hook = getattr(module, "register_formats", None)
+        if hook is None:
+            continue
+
+        def register(record: Format, owner: str = name) -> None:
+            how = ("r" if record.read else "") + ("w" if record.write else "")
+            found.setdefault(owner, {}).update({extension: how for extension in record.extensions})
+
+        loaded._guarded(name, hook, register)
+    return found
+
+
+def _row(plugin: Plugin, extensions: dict[str, str]) -> dict[str, Any]:
+    status = "skipped" if plugin.skipped else "broken" if plugin.error else "ok"
+    row = asdict(plugin)
+    del row["skipped"]
+    return row | {"hooks": list(plugin.hooks), "extensions": extensions, "status": status}
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("plugin", "package", "version", "hooks", "extensions", "status", box=None, pad_edge=False)
+    for row in rows:
+        extensions = " ".join(f".{name}({how})" for name, how in row["extensions"].items())
+        status = row["status"] + (f": {row['error']}" if row["error"] else "")
+        hooks = " ".join(hook.removeprefix("register_") for hook in row["hooks"])
+        table.add_row(row["name"], row["package"], row["version"], hooks, extensions, status)
+    Console().print(table)

@@ -1,0 +1,158 @@
+"""Read and write any registered format, chosen by extension or by name."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+from mocapcli.errors import (
+    DroppedWarning,
+    FormatError,
+    MocapError,
+    PluginError,
+    ReadError,
+    UnsupportedError,
+    WriteError,
+)
+from mocapcli.extensions import Format
+from mocapcli.plugins import get_plugins
+from mocapcli.types import Asset, Motion
+
+
+def find_format(path: Path, name: str | None = None) -> Format:
+    """The format called `name`, or the one that claims the path's extension."""
+    formats = get_plugins().formats
+    extension = path.suffix.lower().lstrip(".")
+    if name is not None:
+        if name not in formats:
+            raise PluginError(f"no format plugin called {name!r}", remedy=f"known: {', '.join(sorted(formats))}")
+        chosen = formats[name]
+        if extension not in chosen.extensions + chosen.also:
+            known = ", ".join(f".{e}" for e in chosen.extensions + chosen.also)
+            raise FormatError(
+                f"plugin {name!r} does not handle .{extension} files", path=path, remedy=f"it knows {known}"
+            )
+        return chosen
+    claims = [record for record in formats.values() if extension in record.extensions]
+    if len(claims) > 1:
+        names = " and ".join(repr(record.name) for record in claims)
+        raise PluginError(f"{names} both claim .{extension}", path=path, remedy="choose one with --plugin NAME")
+    if not claims:
+        known = ", ".join(sorted({f".{e}" for record in formats.values() for e in record.extensions}))
+        problem = f"unknown file type .{extension}" if extension else "the file name has no extension"
+        raise FormatError(problem, path=path, remedy=f"known: {known}")
+    return claims[0]
+
+
+def is_readable(path: Path) -> bool:
+    """Whether some plugin claims to read files called like this."""
+    extension = path.suffix.lower().lstrip(".")
+    return any(record.read and extension in record.extensions for record in get_plugins().formats.values())
+
+
+def read_asset(path: str | Path, plugin: str | None = None) -> Asset:
+    """Read a rig with its clips from any file a plugin knows."""
+    path = Path(path)
+    record = find_format(path, plugin)
+    if record.read is None:
+        raise UnsupportedError(f"the {record.name} plugin only writes", path=path)
+    head = _head(path)
+    try:
+        return record.read(path)
+    except MocapError as error:
+        if error.path is None:
+            error.path = path
+        raise
+    except MemoryError:
+        raise ReadError("the file asks for more memory than there is", path=path) from None
+    except (OSError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # hostile bytes can trip a parser anywhere; the cause is kept for --debug
+        raise ReadError(
+            f"damaged, or not {record.description} ({type(error).__name__}: {error})",
+            path=path,
+            remedy=_wrong_extension(head, record),
+        ) from error
+
+
+def write_asset(path: str | Path, asset: Asset, plugin: str | None = None) -> None:
+    """Write an asset; the file appears whole or not at all. Warns (`DroppedWarning`) about what is lost."""
+    path = Path(path)
+    record = find_format(path, plugin)
+    if record.write is None:
+        raise UnsupportedError(f"the {record.name} plugin only reads", path=path, remedy="choose another output format")
+    for message in dropped(record, asset):
+        warnings.warn(f"{path.name}: {message}", DroppedWarning, stacklevel=2)
+    if not path.parent.is_dir():
+        raise WriteError(f"there is no folder {path.parent}", path=path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        record.write(temporary, asset)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except MocapError as error:
+        if error.path in (None, temporary):
+            error.path = path
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def dropped(record: Format, asset: Asset) -> list[str]:
+    """What this format cannot carry of this asset, in words."""
+    mesh = asset.rig.mesh
+    lost = []
+    if mesh is not None and "mesh" not in record.keeps:
+        lost.append("the mesh is left out")
+    elif mesh is not None:
+        textured = any(material.texture for material in mesh.materials)
+        if mesh.materials and "materials" not in record.keeps:
+            lost.append("materials are left out")
+        elif textured and "textures" not in record.keeps:
+            lost.append("textures are left out")
+    if len(asset.motions) > 1 and "motions" not in record.keeps:
+        lost.append(f"only the first of {len(asset.motions)} clips is written")
+    if any(motion.scales is not None for motion in asset.motions) and "scales" not in record.keeps:
+        lost.append("animated scale is left out")
+    if "translations" not in record.keeps and any(_moves_inner_joints(asset, motion) for motion in asset.motions):
+        lost.append("animated translations of inner joints are left out")
+    return [f"{what} ({record.name} cannot hold it)" for what in lost]
+
+
+def _moves_inner_joints(asset: Asset, motion: Motion) -> bool:
+    skeleton = asset.rig.skeleton
+    offset = motion.translations - skeleton.rest_translations
+    inner = skeleton.parents >= 0
+    return bool(inner.any() and abs(offset[:, inner]).max() > 1e-6)
+
+
+def _head(path: Path) -> bytes:
+    """First bytes of the file; raises clearly where there is none."""
+    if path.is_dir():
+        raise ReadError("this is a folder, not a file", path=path)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(64)
+    except FileNotFoundError:
+        raise ReadError("there is no such file", path=path) from None
+    except PermissionError:
+        raise ReadError("no permission to read the file", path=path) from None
+    if not head:
+        raise ReadError("the file is empty", path=path)
+    return head
+
+
+def _wrong_extension(head: bytes, record: Format) -> str | None:
+    """A hint where the first bytes belong to another format."""
+    for other in get_plugins().formats.values():
+        if other.name != record.name and any(head.startswith(magic) for magic in other.magic):
+            return f"it looks like {other.description}: rename it to .{other.extensions[0]}"
+    return None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""assimp format plugin."""

@@ -1,0 +1,1 @@
+"""bvh format plugin."""

@@ -1,0 +1,1 @@
+"""fbx format plugin."""

@@ -1,0 +1,1 @@
+"""npz format plugin."""

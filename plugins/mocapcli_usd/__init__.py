@@ -1,0 +1,1 @@
+"""usd format plugin."""
