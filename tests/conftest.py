@@ -1,0 +1,56 @@
+"""Fixtures for every test file. Factories are plain functions in `factories.py`, strategies in `strategies.py`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import factories
+from mocapcli import plugins as plugin_module
+from mocapcli.plugins import Plugins, load_plugins
+
+SHARED_ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
+
+settings.register_profile("local", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def make_skeleton():
+    return factories.make_skeleton
+
+
+@pytest.fixture(scope="session")
+def make_motion():
+    return factories.make_motion
+
+
+@pytest.fixture(scope="session")
+def make_mesh():
+    return factories.make_mesh
+
+
+@pytest.fixture(scope="session")
+def make_asset():
+    return factories.make_asset
+
+
+@pytest.fixture
+def isolated_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
+    """A plugin manager with our commands only, which the whole program uses for the length of one test."""
+    plugins = load_plugins(limit="")
+    monkeypatch.setattr(plugin_module, "get_plugins", lambda: plugins)
+    for module in ("mocapcli.cli", "mocapcli.formats", "mocapcli.commands.plugins"):
+        monkeypatch.setattr(f"{module}.get_plugins", lambda: plugins)
+    yield plugins
+
+
+@pytest.fixture(scope="session")
+def shared_assets() -> Path:
+    """The folder of real assets beside the repository; tests that need it are skipped elsewhere."""
+    if not SHARED_ASSETS.is_dir():
+        pytest.skip("no ../shared/assets beside the repository")
+    return SHARED_ASSETS
