@@ -54,3 +54,8 @@ def shared_assets() -> Path:
     if not SHARED_ASSETS.is_dir():
         pytest.skip("no ../shared/assets beside the repository")
     return SHARED_ASSETS
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # beartype looks at random items of tuples, which hypothesis takes for our strategies being random.
+    config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
