@@ -20,7 +20,7 @@ def quat_to_matrix(quaternions: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarr
 def matrix_to_quat(matrices: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 4"]:
     """Rotation matrices (already orthonormal) to quaternions with w >= 0."""
     batch = matrices.shape[:-2]
-    quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3), assume_valid=True).as_quat(canonical=True)
+    quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
     return quaternions.reshape(*batch, 4)
 
 
@@ -54,8 +54,8 @@ def polar(
     """`linear = rotation @ stretch`, the rotation nearest to it; a mirror ends up in the stretch (negative)."""
     gram = np.swapaxes(linear, -1, -2) @ linear
     norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
-    off = np.abs(gram - gram * np.eye(3)).max(axis=(-1, -2))
-    plain = (off <= 1e-12 * np.maximum(norms.max(axis=-1), 1e-30) ** 2) & (norms.min(axis=-1) > 1e-12)
+    cosines = np.abs(gram - gram * np.eye(3)) - 1e-12 * norms[..., :, None] * norms[..., None, :]
+    plain = (cosines.max(axis=(-1, -2)) <= 0) & (norms.min(axis=-1) > 1e-12)
     # Columns at right angles (nearly always): dividing by their lengths is exact and needs no SVD.
     rotation = linear / np.where(norms > 1e-30, norms, 1.0)[..., None, :]
     if not plain.all():
@@ -101,7 +101,8 @@ def depth_levels(parents: Int[np.ndarray, " joints"]) -> list[Int[np.ndarray, " 
     for joint, parent in enumerate(parents):
         if parent >= 0:
             depth[joint] = depth[parent] + 1
-    return [np.flatnonzero(depth == level) for level in range(int(depth.max()) + 1)]
+    order = np.argsort(depth, kind="stable")  # not one pass a level: a hostile chain is as deep as it is long
+    return np.split(order, np.cumsum(np.bincount(depth))[:-1])
 
 
 def rest_world(skeleton: Skeleton) -> Float[np.ndarray, "joints 4 4"]:
@@ -217,24 +218,22 @@ def sample(motion: Motion, times: Float[np.ndarray, " frames"], fps: float) -> M
 
 def resample(motion: Motion, fps: float) -> Motion:
     """The same seconds at another frame rate."""
-    if not (np.isfinite(fps) and fps > 0):
-        raise InvalidDataError(f"frame rate must be positive, not {fps}")
-    if fps == motion.fps:
-        return motion
-    frames = int(np.floor(motion.duration * fps + 1e-6)) + 1
-    return sample(motion, np.arange(frames) / fps, fps)
+    return motion if fps == motion.fps else crop(motion, fps=fps)
 
 
-def crop(motion: Motion, start: float | None = None, end: float | None = None) -> Motion:
-    """Seconds `start` to `end` (both included), which becomes time zero onwards."""
+def crop(motion: Motion, start: float | None = None, end: float | None = None, fps: float | None = None) -> Motion:
+    """Seconds `start` to `end` (both included), which becomes time zero onwards; at another frame rate if asked."""
+    rate = motion.fps if fps is None else fps
+    if not (np.isfinite(rate) and rate > 0):
+        raise InvalidDataError(f"frame rate must be positive, not {rate}")
     first = 0.0 if start is None else start
     last = motion.duration if end is None else min(end, motion.duration)
     if not (0 <= first <= last + 1e-9):
         raise InvalidDataError(
             f"motion {motion.name!r}: time range {first:g}-{last:g} s is empty (it lasts {motion.duration:g} s)"
         )
-    frames = int(np.floor((last - first) * motion.fps + 1e-6)) + 1
-    return sample(motion, first + np.arange(frames) / motion.fps, motion.fps)
+    frames = int(np.floor((last - first) * rate + 1e-6)) + 1
+    return sample(motion, first + np.arange(frames) / rate, rate)
 
 
 def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray, " 4"] | None = None) -> Asset:
@@ -242,6 +241,8 @@ def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray
 
     The original document no longer fits afterwards, so `rig.source` is dropped.
     """
+    if not (np.isfinite(scale) and scale > 0):
+        raise InvalidDataError(f"scale must be positive, not {scale}")
     turn = Rotation.identity() if rotation is None else Rotation.from_quat(rotation)
     skeleton = asset.rig.skeleton
     roots = skeleton.parents < 0

@@ -118,7 +118,7 @@ class Mesh:
 
     def __post_init__(self) -> None:
         count, faces, binds = len(self.vertices), len(self.faces), len(self.bind_joints)
-        influences = np.asarray(self.skin_indices).shape[-1] if count else 1
+        influences = np.shape(self.skin_indices)[1] if np.ndim(self.skin_indices) == 2 else 1
         shapes: dict[str, tuple[tuple[int, ...], type]] = {
             "vertices": ((count, 3), np.float32),
             "faces": ((faces, 3), np.int32),
@@ -239,6 +239,7 @@ def sanitise_weights(
     A vertex that names nobody follows the first bind it lists.
     """
     clean = np.where(np.isfinite(weights) & (weights > 0), weights, 0.0).astype(np.float64)
+    clean /= np.maximum(clean.max(axis=1, keepdims=True, initial=0), 1e-300)  # or the sum of huge ones is infinite
     sums = clean.sum(axis=1)
     empty = sums <= 0
     clean[empty, 0] = 1.0
@@ -249,13 +250,13 @@ def sanitise_weights(
 
 def unique_names(names: Sequence[str], fallback: str = "joint") -> tuple[str, ...]:
     """Names with blanks filled and repeats numbered (`Bone`, `Bone.001`), as Blender does."""
-    taken: set[str] = set()
+    given, taken = set(names), set[str]()
     counts: dict[str, int] = {}
     out: list[str] = []
     for position, raw in enumerate(names):
         base = raw or f"{fallback}{position}"
         name = base
-        while name in taken or (name != raw and name in names):
+        while name in taken or (name != raw and name in given):
             counts[base] = counts.get(base, 0) + 1
             name = f"{base}.{counts[base]:03d}"
         taken.add(name)
@@ -270,9 +271,13 @@ def _set(instance: Any, name: str, value: Any) -> None:
 def _array(value: Any, shape: tuple[int, ...], dtype: type, name: str) -> np.ndarray:
     """`value` as a read-only array of that shape and type, every number finite."""
     try:
-        array: np.ndarray = np.ascontiguousarray(value, dtype=dtype)
+        raw = np.asarray(value)
+        with np.errstate(all="ignore"):  # what does not fit is found below
+            array: np.ndarray = np.ascontiguousarray(raw, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise InvalidDataError(f"{name}: not an array of numbers ({error})") from None
+    if np.issubdtype(dtype, np.integer) and raw.dtype != dtype and not np.array_equal(array, raw):
+        raise InvalidDataError(f"{name}: contains numbers that are not whole or are too large")
     if array.shape != shape:
         raise InvalidDataError(f"{name}: expected shape {list(shape)}, got {list(array.shape)}")
     if np.issubdtype(dtype, np.floating) and not np.isfinite(array).all():
@@ -285,9 +290,10 @@ def _array(value: Any, shape: tuple[int, ...], dtype: type, name: str) -> np.nda
 def _unit(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     """Quaternions normalised; those already unit stay bit for bit as they are."""
     array = _array(value, shape, np.float64, name)
-    norms = np.linalg.norm(array, axis=-1, keepdims=True)
-    if (norms < 1e-8).any():
-        raise InvalidDataError(f"{name}: contains a quaternion of length zero")
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(array, axis=-1, keepdims=True)
+    if (norms < 1e-8).any() or not np.isfinite(norms).all():
+        raise InvalidDataError(f"{name}: contains a quaternion whose length is zero or beyond all numbers")
     if np.allclose(norms, 1.0, rtol=0, atol=1e-12):
         return array
     return _array(array / norms, shape, np.float64, name)
