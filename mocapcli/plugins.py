@@ -7,29 +7,22 @@ loads nothing else.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import metadata
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import pluggy
+import typer
 
 from mocapcli import hookspecs
-from mocapcli.errors import MocapError, PluginError
+from mocapcli.errors import PluginError
 from mocapcli.extensions import Format
 
 GROUP = "mocapcli"
 LIMIT_VARIABLE = "MOCAP_PLUGINS"
 ALWAYS = "builtin"
-
-
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-Record = TypeVar("Record", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -51,53 +44,69 @@ class Plugins:
 
     manager: pluggy.PluginManager
     found: list[Plugin] = field(default_factory=list)
+    unknown: tuple[str, ...] = ()  # what MOCAP_PLUGINS names and nobody provides
 
     @property
     def formats(self) -> dict[str, Format]:
-        return self._collect("register_formats")
-
-    def _collect(self, hook: str) -> dict[str, Any]:
-        """Call a `register_x` hook on each plugin; two claims on one name are an error that names both."""
-        records: dict[str, Any] = {}
+        """Formats by name; two claims on one name are an error that names both plugins."""
+        records: dict[str, Format] = {}
         owners: dict[str, str] = {}
-        for plugin_name, plugin in self.manager.list_name_plugin():
-            function = getattr(plugin, hook, None)
-            if function is None:
-                continue
-
-            def register(record: Any, owner: str = plugin_name) -> None:
-                if record.name in records:
-                    first = owners[record.name]
-                    raise PluginError(
-                        f"plugins {first!r} and {owner!r} both register {record.name!r}",
-                        remedy=f"uninstall one, or choose with {LIMIT_VARIABLE}",
-                    )
-                records[record.name], owners[record.name] = record, owner
-
-            self._guarded(plugin_name, function, register)
+        for owner, record in self.registered("register_formats"):
+            if record.name in records:
+                raise PluginError(
+                    f"plugins {owners[record.name]!r} and {owner!r} both register {record.name!r}",
+                    remedy=f"uninstall one, or choose with {LIMIT_VARIABLE}",
+                )
+            records[record.name], owners[record.name] = record, owner
         return records
 
-    def register_commands(self, app: Any) -> None:
-        for plugin_name, plugin in self.manager.list_name_plugin():
-            function = getattr(plugin, "register_commands", None)
-            if function is not None:
-                self._guarded(plugin_name, function, app)
+    def registered(self, hook: str) -> list[tuple[str, Any]]:
+        """What a `register_x` hook brings, as (plugin name, record); nothing of a plugin whose hook fails."""
+        records: list[tuple[str, Any]] = []
+        for implementation in self._implementations(hook):
+            own: list[Any] = []
 
-    def _guarded(self, plugin_name: str, function: Callable[[Any], None], argument: Any) -> None:
-        """A hook that raises marks its plugin as broken instead of stopping everything."""
+            def register(record: Any, own: list[Any] = own) -> None:
+                if not isinstance(getattr(record, "name", None), str):
+                    raise PluginError(f"registers {record!r}, which is no record with a name")
+                own.append(record)
+
+            if self._call(implementation, {"register": register}):
+                records += [(implementation.plugin_name, record) for record in own]
+        return records
+
+    def register_commands(self, app: typer.Typer) -> None:
+        """Add every plugin's commands; a plugin may not take over a command that is there already."""
+        for implementation in self._implementations("register_commands"):
+            own = typer.Typer()
+            if not self._call(implementation, {"app": own}):
+                continue
+            clash = sorted(_command_names(app) & _command_names(own))
+            if clash:
+                problem = PluginError(f"there is already a command called {clash[0]!r}")
+                self._mark_broken(implementation.plugin_name, problem)
+                continue
+            app.registered_commands += own.registered_commands
+            app.registered_groups += own.registered_groups
+
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
+        return list(caller.get_hookimpls())
+
+    def _call(self, implementation: pluggy.HookImpl, arguments: dict[str, Any]) -> bool:
+        """Whether the hook ran through; one that raises marks its plugin as broken instead of stopping everything."""
         try:
-            function(argument)
-        except MocapError:
-            raise
-        except Exception as error:
-            self._mark_broken(plugin_name, error)
+            implementation.function(*(arguments[name] for name in implementation.argnames))
+        except (Exception, SystemExit) as error:
+            self._mark_broken(implementation.plugin_name, error)
+            return False
+        return True
 
     def _mark_broken(self, plugin_name: str, error: BaseException) -> None:
         for position, plugin in enumerate(self.found):
-            if plugin.name == plugin_name:
-                self.found[position] = Plugin(
-                    plugin.name, plugin.module, plugin.package, plugin.version, plugin.hooks, _reason(error)
-                )
+            if plugin.name == plugin_name and not plugin.error:
+                self.found[position] = replace(plugin, error=_reason(error))
+                return
 
 
 def load_plugins(entry_points: Iterable[metadata.EntryPoint] | None = None, limit: str | None = None) -> Plugins:
@@ -108,9 +117,21 @@ def load_plugins(entry_points: Iterable[metadata.EntryPoint] | None = None, limi
     limit = os.environ.get(LIMIT_VARIABLE) if limit is None else limit
     wanted = None if limit is None else {part.strip() for part in limit.split(",")} | {ALWAYS}
     points = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
-    for point in sorted(points, key=lambda p: (p.name != ALWAYS, p.name)):
+    for point in sorted(points, key=_load_order):
         plugins.found.append(_load_one(manager, point, wanted))
+    plugins.unknown = tuple(sorted((wanted or set()) - {ALWAYS, ""} - {plugin.name for plugin in plugins.found}))
     return plugins
+
+
+def _load_order(point: metadata.EntryPoint) -> tuple[bool, bool, str]:
+    """Ours before those that borrow our name."""
+    ours = point.dist is not None and point.dist.name == GROUP
+    return point.name != ALWAYS, not ours, point.name
+
+
+def _command_names(app: typer.Typer) -> set[str]:
+    commands = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    return {name.replace("_", "-") for name in [*commands, *(str(group.name) for group in app.registered_groups)]}
 
 
 def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted: set[str] | None) -> Plugin:
@@ -119,6 +140,8 @@ def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted:
     version = distribution.version if distribution else "?"
     if wanted is not None and point.name not in wanted:
         return Plugin(point.name, point.value, package, version, skipped=True)
+    if manager.has_plugin(point.name):
+        return Plugin(point.name, point.value, package, version, error=f"another plugin is called {point.name!r}")
     try:
         module = point.load()
         manager.register(module, name=point.name)
@@ -128,6 +151,9 @@ def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted:
             manager.unregister(name=point.name)
         return Plugin(point.name, point.value, package, version, error=_reason(error))
     hooks = tuple(caller.name for caller in manager.get_hookcallers(module) or [])
+    if not hooks:
+        error = "implements no hook (decorate its functions with mocapcli.hookimpl)"
+        return Plugin(point.name, point.value, package, version, error=error)
     return Plugin(point.name, point.value, package, version, hooks)
 
 

@@ -6,35 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from mocapcli.extensions import Format
-from mocapcli.plugins import Plugin, Plugins, get_plugins
+from mocapcli.plugins import Plugin, get_plugins
 
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List plugins: package, version, hooks, file extensions, status."""
     loaded = get_plugins()
-    extensions = _extensions(loaded)
+    extensions: dict[str, dict[str, str]] = {}
+    for owner, record in loaded.registered("register_formats"):
+        how = ("r" if record.read else "") + ("w" if record.write else "")
+        extensions.setdefault(owner, {}).update({extension: how for extension in record.extensions})
     rows = [_row(plugin, extensions.get(plugin.name, {})) for plugin in loaded.found]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
         _print_table(rows)
-
-
-def _extensions(loaded: Plugins) -> dict[str, dict[str, str]]:
-    """For each plugin the extensions it handles and how: r, w or rw."""
-    found: dict[str, dict[str, str]] = {}
-    for name, module in loaded.manager.list_name_plugin():
-        hook = getattr(module, "register_formats", None)
-        if hook is None:
-            continue
-
-        def register(record: Format, owner: str = name) -> None:
-            how = ("r" if record.read else "") + ("w" if record.write else "")
-            found.setdefault(owner, {}).update({extension: how for extension in record.extensions})
-
-        loaded._guarded(name, hook, register)
-    return found
 
 
 def _row(plugin: Plugin, extensions: dict[str, str]) -> dict[str, Any]:
