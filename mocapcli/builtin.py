@@ -3,9 +3,13 @@
 import typer
 
 from mocapcli import hookimpl
+from mocapcli.commands.convert import convert
+from mocapcli.commands.info import info
 from mocapcli.commands.plugins import plugins
 
 
 @hookimpl
 def register_commands(app: typer.Typer) -> None:
+    app.command("convert")(convert)
+    app.command("info")(info)
     app.command("plugins")(plugins)

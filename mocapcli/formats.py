@@ -3,6 +3,7 @@
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from mocapcli.errors import (
@@ -21,18 +22,16 @@ from mocapcli.types import Asset, Motion
 
 def find_format(path: Path, name: str | None = None) -> Format:
     """The format called `name`, or the one that claims the path's extension."""
-    formats = get_plugins().formats
     extension = path.suffix.lower().lstrip(".")
     if name is not None:
-        if name not in formats:
-            raise PluginError(f"no format plugin called {name!r}", remedy=f"known: {', '.join(sorted(formats))}")
-        chosen = formats[name]
+        chosen = find_plugin(name)
         if extension not in chosen.extensions + chosen.also:
             known = ", ".join(f".{e}" for e in chosen.extensions + chosen.also)
             raise FormatError(
                 f"plugin {name!r} does not handle .{extension} files", path=path, remedy=f"it knows {known}"
             )
         return chosen
+    formats = get_plugins().formats
     claims = [record for record in formats.values() if extension in record.extensions]
     if len(claims) > 1:
         names = " and ".join(repr(record.name) for record in claims)
@@ -44,10 +43,21 @@ def find_format(path: Path, name: str | None = None) -> Format:
     return claims[0]
 
 
-def is_readable(path: Path) -> bool:
-    """Whether some plugin claims to read files called like this."""
+def is_readable(path: Path, plugin: str | None = None) -> bool:
+    """Whether some plugin (or this one) reads files called like this."""
     extension = path.suffix.lower().lstrip(".")
-    return any(record.read and extension in record.extensions for record in get_plugins().formats.values())
+    if plugin is None:
+        return any(record.read and extension in record.extensions for record in get_plugins().formats.values())
+    record = find_plugin(plugin)
+    return record.read is not None and extension in record.extensions + record.also
+
+
+def find_plugin(name: str) -> Format:
+    """The format registered under this name."""
+    formats = get_plugins().formats
+    if name not in formats:
+        raise PluginError(f"no format plugin called {name!r}", remedy=f"known: {', '.join(sorted(formats))}")
+    return formats[name]
 
 
 def read_asset(path: str | Path, plugin: str | None = None) -> Asset:
@@ -84,16 +94,29 @@ def write_asset(path: str | Path, asset: Asset, plugin: str | None = None) -> No
     for message in dropped(record, asset):
         warnings.warn(f"{path.name}: {message}", DroppedWarning, stacklevel=2)
     if not path.parent.is_dir():
-        raise WriteError(f"there is no folder {path.parent}", path=path)
+        raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
+    if path.is_dir():
+        raise WriteError("this is a folder, not a file", path=path)
+    try:
+        _write_whole(path, record.write, asset)
+    except MocapError as error:
+        error.path = error.path or path
+        raise
+    except OSError as error:
+        raise WriteError(f"cannot write the file: {error.strerror or error}", path=path) from error
+
+
+def _write_whole(path: Path, write: Callable[[Path, Asset], None], asset: Asset) -> None:
+    """Write beside the target and rename at the end, so that no half file is ever seen."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        record.write(temporary, asset)
+        write(temporary, asset)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except MocapError as error:
-        if error.path in (None, temporary):
+        if error.path == temporary:
             error.path = path
         raise
     finally:
