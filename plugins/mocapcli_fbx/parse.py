@@ -1,0 +1,73 @@
+"""Runs in the child process: an FBX file's bytes in, plain arrays out. Imports numpy and ufbx only."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mocapcli_fbx.binding import hold, items, load
+from mocapcli_fbx.nodes import Tree, choose_joints
+from mocapcli_fbx.surfaces import bind_matrices, clusters_of, material_words, mesh_arrays, mesh_nodes, texture_words
+from mocapcli_fbx.takes import bake_takes, frame_rate, world_matrices
+
+SAMPLES = 1_000_000  # joints × frames that any file may have,
+BYTES_PER_SAMPLE = 8  # and more where it is large enough to hold such takes
+
+
+def parse(path: Path) -> dict[str, np.ndarray]:
+    """Arrays by name; "words" is JSON in UTF-8. See `reader` for what each means."""
+    data = path.read_bytes()
+    scene = load(data)
+    tree, fps = Tree(scene), frame_rate(scene)
+    takes = bake_takes(scene, tree, fps, SAMPLES + len(data) // BYTES_PER_SAMPLE)
+    meshes = mesh_nodes(tree)
+    moving = set().union(*(take.moving for take in takes))
+    joints = choose_joints(tree, _bones(scene, tree), _rigid(tree, meshes), moving)
+    place = {node: position for position, node in enumerate(joints)}
+    words: dict[str, Any] = {
+        "fps": fps,
+        "names": [str(tree.nodes[node].name) for node in joints],
+        "parents": [tree.nearest(tree.parents[node], place) for node in joints],
+        "takes": [take.name for take in takes],
+        "meshes": [str(tree.nodes[node].name) for node in meshes],
+    }
+    arrays = {
+        "rest_world": np.array([tree.world(node) for node in joints]),
+        "bind_world": bind_matrices(scene, place),
+    }
+    for position, take in enumerate(takes):
+        arrays[f"take{position}"] = world_matrices(tree, joints, take)[:, :, :3]
+    materials = _materials(scene, words, arrays)
+    for position, node in enumerate(meshes):
+        for name, value in mesh_arrays(tree, node, place, materials).items():
+            arrays[f"mesh{position}_{name}"] = value
+    arrays["words"] = np.frombuffer(json.dumps(words).encode("utf-8", "replace"), np.uint8)
+    return arrays
+
+
+def _bones(scene: Any, tree: Tree) -> set[int]:
+    """Bone nodes, and nodes that skins use as such."""
+    found = {number for number, node in enumerate(tree.nodes) if hold(node.bone) is not None}
+    for cluster in items(scene.skin_clusters):
+        bone = hold(cluster.bone_node)
+        if bone is not None:
+            found.add(int(bone.typed_id))
+    return found
+
+
+def _rigid(tree: Tree, meshes: list[int]) -> set[int]:
+    return {node for node in meshes if not clusters_of(hold(tree.nodes[node].mesh))}
+
+
+def _materials(scene: Any, words: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[int, int]:
+    """Adds materials and textures to the results; returns material number by element."""
+    textures = items(scene.textures)
+    words["textures"] = []
+    for position, texture in enumerate(textures):
+        text, arrays[f"texture{position}"] = texture_words(texture)
+        words["textures"].append(text)
+    known = {int(texture.typed_id): position for position, texture in enumerate(textures)}
+    materials = items(scene.materials)
+    words["materials"] = [material_words(material, known) for material in materials]
+    return {int(material.typed_id): position for position, material in enumerate(materials)}

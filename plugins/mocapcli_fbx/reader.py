@@ -1,0 +1,91 @@
+"""FBX file to Asset: the child parses, this side turns its arrays into our types.
+
+The rest pose is the bind pose where the file has one (skin clusters, else a BindPose), and the node transforms
+where it has not: exporters leave nodes wherever the timeline stood, up to 0.7 of the rig's size away from the
+pose that the artist skinned in. Animation and skin are exact either way.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from mocapcli.errors import ReadError
+from mocapcli.isolation import run_isolated
+from mocapcli.kinematics import motion_from_world, rest_world, skeleton_from_world, world_to_local
+from mocapcli.types import Asset, Rig, unique_names
+from mocapcli_fbx.images import find_texture
+from mocapcli_fbx.materials import read_materials
+from mocapcli_fbx.polygons import Placement, build_mesh
+
+MODULE = "mocapcli_fbx.parse"
+SECONDS, BYTES_PER_SECOND = 9.0, 4e6  # more time for large files,
+MEMORY, MEMORY_PER_BYTE = 1 << 30, 8  # and more memory
+FREE_BYTES = 32 << 20  # beyond this size
+LARGEST = 1e12  # metres: no honest number is larger, and squares of it still fit
+
+
+def read(path: Path) -> Asset:
+    extra = max(0, path.stat().st_size - FREE_BYTES)
+    raw = run_isolated(
+        MODULE, path, seconds=SECONDS + extra / BYTES_PER_SECOND, memory=MEMORY + MEMORY_PER_BYTE * extra
+    )
+    return build_asset(raw, path)
+
+
+def build_asset(raw: dict[str, np.ndarray], path: Path) -> Asset:
+    """The arrays of `parse` as an Asset; textures next to `path` are picked up."""
+    words: dict[str, Any] = json.loads(raw["words"].tobytes())
+    _check_numbers(raw)
+    parents = np.array(words["parents"], dtype=np.int64)
+    world = _rest_matrices(parents, raw["rest_world"], raw["bind_world"])
+    skeleton, gauge = skeleton_from_world(unique_names(words["names"]), parents, world)
+    motions = [
+        motion_from_world(name, words["fps"], skeleton, _square(raw[f"take{position}"]), gauge)
+        for position, name in enumerate(unique_names(words["takes"], "take"))
+    ]
+    placement = Placement(rest_world(skeleton), gauge, raw["rest_world"])
+    textures = [
+        find_texture(text["name"], text["files"], raw[f"texture{position}"].tobytes(), path.parent)
+        for position, text in enumerate(words["textures"])
+    ]
+    mesh = build_mesh(raw, len(words["meshes"]), placement, read_materials(words["materials"], textures))
+    return Asset(Rig(skeleton, mesh, path.stem), tuple(motions))
+
+
+def _check_numbers(raw: dict[str, np.ndarray]) -> None:
+    for name, values in raw.items():
+        if values.dtype.kind == "f" and name != "bind_world" and values.size and not np.abs(values).max() < LARGEST:
+            raise ReadError("contains numbers that are not finite or absurdly large", place=name.replace("_", " "))
+
+
+def _rest_matrices(
+    parents: Int[np.ndarray, " joints"],
+    default: Float[np.ndarray, "joints 4 4"],
+    bind: Float[np.ndarray, "joints 4 4"],
+) -> Float[np.ndarray, "joints 4 4"]:
+    """Bind matrices where they are known and usable; the others hang on their parents as the nodes do."""
+    local = world_to_local(parents, default)
+    known = _usable(bind)
+    world = default.copy()
+    for joint, parent in enumerate(parents):
+        if known[joint]:
+            world[joint] = bind[joint]
+        elif parent >= 0:
+            world[joint] = world[parent] @ local[joint]
+    return world
+
+
+def _usable(matrices: Float[np.ndarray, "joints 4 4"]) -> Bool[np.ndarray, " joints"]:
+    finite = np.isfinite(matrices).all(axis=(1, 2))
+    safe = np.where(finite[:, None, None], matrices, np.eye(4))
+    return finite & (np.abs(safe).max(axis=(1, 2)) < LARGEST) & (np.abs(np.linalg.det(safe[:, :3, :3])) > 1e-18)
+
+
+def _square(matrices: Float[np.ndarray, "frames joints 3 4"]) -> Float[np.ndarray, "frames joints 4 4"]:
+    out = np.zeros((*matrices.shape[:2], 4, 4))
+    out[..., :3, :] = matrices
+    out[..., 3, 3] = 1.0
+    return out
