@@ -1,0 +1,118 @@
+"""A folder of compact rigs with an index: what `mocap data build` makes and training reads."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mocapcli.data import compact
+from mocapcli.data.splits import RARE_FRAMES, SHORT_CLIP, Split, training_frames
+from mocapcli.errors import ReadError
+from mocapcli.types import Asset
+
+INDEX = "index.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One rig of a cache, and what is known of it without opening it."""
+
+    file: str  # inside the cache
+    source: str  # where it came from, relative to the assets' folder
+    split: str
+    family: str
+    category: str
+    joints: int
+    triangles: int
+    motion_names: tuple[str, ...]
+    motion_frames: tuple[int, ...]
+
+    @property
+    def frames(self) -> int:
+        return sum(self.motion_frames)
+
+    @property
+    def training_frames(self) -> int:
+        return sum(training_frames(frames) for frames in self.motion_frames)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether some clip is long enough to have a part that training never sees."""
+        return any(frames > SHORT_CLIP for frames in self.motion_frames)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """All entries, in the index's order."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    skipped: dict[str, str] = field(default_factory=dict)  # source file: reason
+
+    def load(self, entry: Entry) -> Asset:
+        return _load(self.folder / entry.file)
+
+    def rare_families(self) -> set[str]:
+        frames: dict[str, int] = {}
+        for entry in self.entries:
+            if entry.split == "train":
+                frames[entry.family] = frames.get(entry.family, 0) + entry.training_frames
+        return {family for family, count in frames.items() if count < RARE_FRAMES}
+
+    def entries_of(self, split: Split) -> list[Entry]:
+        """Rigs with clips that take part in a split; training includes the rare families' first parts."""
+        if split in ("train", "unseen"):
+            return [entry for entry in self.entries if entry.split == split and entry.frames]
+        rare = self.rare_families()
+        return [
+            entry
+            for entry in self.entries
+            if entry.split == "train" and entry.held_back and (entry.family in rare) == (split == "rare")
+        ]
+
+    def families(self, split: Split) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries_of(split):
+            found.setdefault(entry.family, []).append(entry)
+        return found
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path) -> Asset:
+    return compact.load(path)
+
+
+def write_index(cache: Cache) -> None:
+    content = {
+        "version": VERSION,
+        "entries": [asdict(entry) for entry in cache.entries],
+        "skipped": cache.skipped,
+    }
+    temporary = cache.folder / (INDEX + ".part")
+    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    temporary.replace(cache.folder / INDEX)
+
+
+def open_cache(folder: Path) -> Cache:
+    path = folder / INDEX
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReadError("this is no cache", path=folder, remedy="make one: mocap data build ASSETS -o CACHE") from None
+    except ValueError as error:
+        raise ReadError(f"damaged index ({error})", path=path) from None
+    if content.get("version") != VERSION:
+        raise ReadError(f"made by another version ({content.get('version')})", path=path, remedy="build it again")
+    return Cache(folder, tuple(_entry(row) for row in content["entries"]), content["skipped"])
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    """JSON knows no tuples."""
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Entry(**fields)
