@@ -102,7 +102,8 @@ def _largest_turns(clip: Motion) -> Float[np.ndarray, " joints"]:
     """How far each joint ever turns away from the clip's first frame, in degrees."""
     matrices = quat_to_matrix(clip.rotations)
     traces = np.einsum("fjab,jab->fj", matrices, matrices[0])
-    return np.degrees(np.arccos(np.clip((traces - 1) / 2, -1, 1))).max(axis=0)
+    largest: np.ndarray = np.degrees(np.arccos(np.clip((traces - 1) / 2, -1, 1))).max(axis=0)
+    return largest
 
 
 def _mesh(mesh: Mesh) -> dict[str, Any]:

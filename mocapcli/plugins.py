@@ -152,8 +152,8 @@ def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted:
         return Plugin(point.name, point.value, package, version, error=_reason(error))
     hooks = tuple(caller.name for caller in manager.get_hookcallers(module) or [])
     if not hooks:
-        error = "implements no hook (decorate its functions with mocapcli.hookimpl)"
-        return Plugin(point.name, point.value, package, version, error=error)
+        problem = "implements no hook (decorate its functions with mocapcli.hookimpl)"
+        return Plugin(point.name, point.value, package, version, error=problem)
     return Plugin(point.name, point.value, package, version, hooks)
 
 

@@ -89,7 +89,8 @@ def _world_turns(
 ) -> Float[np.ndarray, "frames joints 3 3"]:
     """Every joint's world rotation away from rest; scale plays no part."""
     world = motion_world(skeleton, replace(motion, scales=None))
-    return world[..., :3, :3] @ np.swapaxes(rest[:, :3, :3], -1, -2)
+    turns: np.ndarray = world[..., :3, :3] @ np.swapaxes(rest[:, :3, :3], -1, -2)
+    return turns
 
 
 def _slides(

@@ -124,7 +124,7 @@ def _depth_that_fits(joints: list[dict[str, Any]], most: int) -> int:
     """The deepest level at which no more than `most` joints are shown; at least the roots are."""
     from collections import Counter
 
-    counts = Counter(joint["depth"] for joint in joints)
+    counts: Counter[int] = Counter(joint["depth"] for joint in joints)
     shown = 0
     for depth in range(max(counts) + 1):
         shown += counts[depth]
