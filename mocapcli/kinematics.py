@@ -182,7 +182,7 @@ def continuous(rotations: Float[np.ndarray, "frames *rest 4"]) -> Float[np.ndarr
 def slerp(
     first: Float[np.ndarray, "*batch 4"],
     second: Float[np.ndarray, "*batch 4"],
-    weight: Float[np.ndarray, "*batch 1"],
+    weight: Float[np.ndarray, "*#batch 1"],
 ) -> Float[np.ndarray, "*batch 4"]:
     """Spherical interpolation along the shorter arc; vectorised over everything."""
     dots = np.sum(first * second, axis=-1, keepdims=True)

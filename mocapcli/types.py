@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from mocapcli.errors import InvalidDataError
 
 AlphaMode = Literal["opaque", "mask", "blend"]
+RAW_IMAGE = "application/x-npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,10 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class Texture:
-    """An image as it stands in the file: still encoded, sRGB."""
+    """An image as it stands in the file: still encoded, sRGB.
+
+    Of type `RAW_IMAGE` it is a uint8 array [height, width, 4] in numpy's own container and needs no image library.
+    """
 
     name: str
     data: bytes = field(repr=False)
@@ -274,7 +278,7 @@ def _array(value: Any, shape: tuple[int, ...], dtype: type, name: str) -> np.nda
         raw = np.asarray(value)
         with np.errstate(all="ignore"):  # what does not fit is found below
             array: np.ndarray = np.ascontiguousarray(raw, dtype=dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidDataError(f"{name}: not an array of numbers ({error})") from None
     if np.issubdtype(dtype, np.integer) and raw.dtype != dtype and not np.array_equal(array, raw):
         raise InvalidDataError(f"{name}: contains numbers that are not whole or are too large")
