@@ -16,13 +16,12 @@ from mocapcli.kinematics import (
     rest_world,
     world_to_local,
 )
-from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
+from mocapcli.types import RAW_IMAGE, Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
 
 FPS = 30.0
 TRIANGLES = 6000
 TEXTURE_PIXELS = 128
 INFLUENCES = 4
-RAW_IMAGE = "application/x-npy"  # uint8 [height, width, 4] in numpy's own container: needs no image library
 
 
 def simplify_asset(asset: Asset, fps: float = FPS, triangles: int = TRIANGLES) -> Asset:

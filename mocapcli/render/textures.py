@@ -6,10 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from mocapcli.render.kernels import TO_LINEAR
-from mocapcli.types import Texture
+from mocapcli.types import RAW_IMAGE, Texture
 
 MAX_SIDE = 1024  # larger textures are shrunk: no picture drawn here shows more
 MAX_PIXELS = 1 << 26
@@ -21,6 +20,10 @@ Pixels = UInt8[np.ndarray, "height width 4"]
 def decode(texture: Texture, max_side: int = MAX_SIDE) -> Pixels | None:
     """RGBA pixels; None, with a warning, where the image is broken, too large or of a kind Pillow does not know."""
     try:
+        if texture.mime_type == RAW_IMAGE:
+            return np.asarray(np.load(io.BytesIO(texture.data), allow_pickle=False), dtype=np.uint8)
+        from PIL import Image  # only here: machines that train on cached rigs may lack it
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(texture.data)) as image:
