@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from mocapcli.types import Asset
 
 
+CREATOR = "mocapcli"  # in files we write: their node transforms are the rest pose
+
+
 def read(path: Path) -> "Asset":
     from mocapcli_fbx.reader import read
 

@@ -1,5 +1,6 @@
 """In the child: the node tree, and which of its nodes are joints."""
 
+import heapq
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -36,12 +37,14 @@ class Tree:
 
     @cached_property
     def order(self) -> list[int]:
-        """Depth first, parents before children, siblings as in the file."""
-        found, waiting = [], [node for node, parent in enumerate(self.parents) if parent < 0]
+        """As in the file, but parents before children."""
+        place = [int(node.element_id) for node in self.nodes]
+        found, waiting = [], [(place[node], node) for node, parent in enumerate(self.parents) if parent < 0]
         while waiting:
-            node = waiting.pop()
+            _, node = heapq.heappop(waiting)
             found.append(node)
-            waiting += reversed(self.children[node])
+            for child in self.children[node]:
+                heapq.heappush(waiting, (place[child], child))
         return found
 
     def with_ancestors(self, wanted: Iterable[int]) -> list[int]:

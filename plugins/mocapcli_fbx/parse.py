@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mocapcli_fbx.binding import hold, items, load
+from mocapcli_fbx import CREATOR
+from mocapcli_fbx.binding import hold, items, load, real_property
 from mocapcli_fbx.nodes import Tree, choose_joints
 from mocapcli_fbx.surfaces import bind_matrices, clusters_of, material_words, mesh_arrays, mesh_nodes, texture_words
-from mocapcli_fbx.takes import bake_takes, frame_rate, world_matrices
+from mocapcli_fbx.takes import bake_takes, world_matrices
 
 SAMPLES = 1_000_000  # joints × frames that any file may have,
 BYTES_PER_SAMPLE = 8  # and more where it is large enough to hold such takes
@@ -19,17 +20,17 @@ def parse(path: Path) -> dict[str, np.ndarray]:
     """Arrays by name; "words" is JSON in UTF-8. See `reader` for what each means."""
     data = path.read_bytes()
     scene = load(data)
-    tree, fps = Tree(scene), frame_rate(scene)
-    takes = bake_takes(scene, tree, fps, SAMPLES + len(data) // BYTES_PER_SAMPLE)
+    tree = Tree(scene)
+    takes = bake_takes(scene, tree, SAMPLES + len(data) // BYTES_PER_SAMPLE)
     meshes = mesh_nodes(tree)
     moving = set().union(*(take.moving for take in takes))
     joints = choose_joints(tree, _bones(scene, tree), _rigid(tree, meshes), moving)
     place = {node: position for position, node in enumerate(joints)}
     words: dict[str, Any] = {
-        "fps": fps,
+        "own": str(hold(scene.metadata).creator) == CREATOR,
         "names": [str(tree.nodes[node].name) for node in joints],
         "parents": [tree.nearest(tree.parents[node], place) for node in joints],
-        "takes": [take.name for take in takes],
+        "takes": [{"name": take.name, "fps": take.fps} for take in takes],
         "meshes": [str(tree.nodes[node].name) for node in meshes],
     }
     arrays = {
@@ -47,11 +48,11 @@ def parse(path: Path) -> dict[str, np.ndarray]:
 
 
 def _bones(scene: Any, tree: Tree) -> set[int]:
-    """Bone nodes, and nodes that skins use as such."""
+    """Bone nodes, and nodes that skins use as such (but for our writer's static node)."""
     found = {number for number, node in enumerate(tree.nodes) if hold(node.bone) is not None}
     for cluster in items(scene.skin_clusters):
         bone = hold(cluster.bone_node)
-        if bone is not None:
+        if bone is not None and real_property(bone, "mocapcli_static", 0.0) == 0.0:
             found.add(int(bone.typed_id))
     return found
 

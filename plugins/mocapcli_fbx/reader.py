@@ -2,7 +2,7 @@
 
 The rest pose is the bind pose where the file has one (skin clusters, else a BindPose), and the node transforms
 where it has not: exporters leave nodes wherever the timeline stood, up to 0.7 of the rig's size away from the
-pose that the artist skinned in. Animation and skin are exact either way.
+pose that the artist skinned in. Our own writer's nodes do stand in the rest pose. Animation and skin are exact either way.
 """
 
 import json
@@ -40,11 +40,13 @@ def build_asset(raw: dict[str, np.ndarray], path: Path) -> Asset:
     words: dict[str, Any] = json.loads(raw["words"].tobytes())
     _check_numbers(raw)
     parents = np.array(words["parents"], dtype=np.int64)
-    world = _rest_matrices(parents, raw["rest_world"], raw["bind_world"])
+    bind = np.full_like(raw["bind_world"], np.nan) if words["own"] else raw["bind_world"]
+    world = _rest_matrices(parents, raw["rest_world"], bind)
     skeleton, gauge = skeleton_from_world(unique_names(words["names"]), parents, world)
+    names = unique_names([take["name"] for take in words["takes"]], "take")
     motions = [
-        motion_from_world(name, words["fps"], skeleton, _square(raw[f"take{position}"]), gauge)
-        for position, name in enumerate(unique_names(words["takes"], "take"))
+        motion_from_world(name, take["fps"], skeleton, _square(raw[f"take{position}"]), gauge)
+        for position, (name, take) in enumerate(zip(names, words["takes"], strict=True))
     ]
     placement = Placement(rest_world(skeleton), gauge, raw["rest_world"])
     textures = [

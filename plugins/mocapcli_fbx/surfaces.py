@@ -67,7 +67,7 @@ def _skin(mesh: Any, joints: dict[int, int]) -> dict[str, np.ndarray]:
         return {}
     vertices = [numbers(cluster.vertices, np.int64) for cluster in clusters]
     return {
-        "bind_joints": np.array([joints[int(hold(cluster.bone_node).typed_id)] for cluster in clusters]),
+        "bind_joints": np.array([joints.get(int(hold(cluster.bone_node).typed_id), -1) for cluster in clusters]),
         "geometry_to_bone": np.array([matrix(cluster.geometry_to_bone) for cluster in clusters]),
         "skin_vertices": np.concatenate(vertices),
         "skin_binds": np.repeat(np.arange(len(clusters)), [len(some) for some in vertices]),
@@ -98,14 +98,20 @@ def material_words(material: Any, textures: dict[int, int]) -> Words:
     texture = _file_texture(diffuse.texture) or _file_texture(hold(hold(material.pbr).base_color).texture)
     strength = float(factor.value_vec4[0]) if factor.has_value else 1.0
     colour = [float(value) * strength for value in diffuse.value_vec4[:3]] if diffuse.has_value else [0.8] * 3
-    opacity = hold(material.pbr.opacity)
-    alpha = float(opacity.value_vec4[0]) if opacity.has_value else 1.0
     return {
         "name": material.name,
-        "colour": [*colour, alpha],
+        "colour": [*colour, _opacity(material, maps)],
         "texture": -1 if texture is None else textures.get(int(texture.typed_id), -1),
         "own": {name: real_property(material, f"mocapcli_{name}", -1.0) for name in OWN_PROPERTIES},
     }
+
+
+def _opacity(material: Any, maps: Any) -> float:
+    """Exporters disagree about which of three numbers means it; nobody means a wholly invisible surface."""
+    factor = hold(maps.transparency_factor).value_vec4[0]
+    through = float(factor) * sum(hold(maps.transparency_color).value_vec4[:3]) / 3
+    opacity = real_property(material, "Opacity", 1.0 - through)
+    return opacity if opacity > 0 or real_property(material, "mocapcli_alpha_mode", -1.0) >= 0 else 1.0
 
 
 OWN_PROPERTIES = ("alpha_mode", "alpha_cutoff", "double_sided", "tint")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mocapcli.errors import ReadError
-from mocapcli_fbx.binding import evaluate_transform, hold, is_node, items
+from mocapcli_fbx.binding import evaluate_transform, hold, is_node, items, real_property
 from mocapcli_fbx.nodes import Tree
 
 DEFAULT_FPS = 30.0
@@ -18,6 +18,7 @@ class Take:
     """Local transforms [frames, animated, 10] of the nodes that a take has curves for."""
 
     name: str
+    fps: float
     animated: list[int]
     local: np.ndarray
 
@@ -28,18 +29,20 @@ class Take:
         return {node for node, moves in zip(self.animated, spread.any(axis=1), strict=True) if moves}
 
 
-def frame_rate(scene: Any) -> float:
-    fps = float(hold(scene.settings).frames_per_second)
+def frame_rate(scene: Any, stack: Any) -> float:
+    """The file's rate, unless our writer noted the clip's own."""
+    fps = real_property(stack, "mocapcli_fps", float(hold(scene.settings).frames_per_second))
     return fps if np.isfinite(fps) and 1e-3 <= fps <= 1e5 else DEFAULT_FPS
 
 
-def bake_takes(scene: Any, tree: Tree, fps: float, max_samples: int) -> list[Take]:
+def bake_takes(scene: Any, tree: Tree, max_samples: int) -> list[Take]:
     """Every take sampled at the frame rate, from its own start."""
     takes = []
     for stack in items(scene.anim_stacks):
         animated = _animated_nodes(stack)
         if not animated:
             continue
+        fps = frame_rate(scene, stack)
         start, frames = _span(stack, fps)
         max_samples -= frames * max(len(animated), 1)
         if max_samples < 0:
@@ -52,7 +55,7 @@ def bake_takes(scene: Any, tree: Tree, fps: float, max_samples: int) -> list[Tak
         for frame in range(frames):
             time = start + frame / fps
             local[frame] = [evaluate_transform(animation, node, time) for node in nodes]
-        takes.append(Take(stack.name, animated, local))
+        takes.append(Take(str(stack.name), fps, animated, local))
     return takes
 
 
