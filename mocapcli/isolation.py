@@ -21,8 +21,9 @@ from mocapcli import errors
 from mocapcli.errors import MocapError, ReadError
 
 SECONDS = 60.0
-MEMORY = 1 << 30  # bytes of address space, the interpreter and its libraries included
-ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PXR_WORK_THREAD_LIMIT")
+MEMORY = 1 << 30  # bytes of address space beyond what the interpreter and the parser's libraries take
+# Each thread's stack and heap count as memory.
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PXR_WORK_THREAD_LIMIT", "MALLOC_ARENA_MAX")
 
 
 def run_isolated(module: str, path: Path, *, seconds: float = SECONDS, memory: int = MEMORY) -> dict[str, np.ndarray]:
@@ -55,7 +56,7 @@ def run_isolated(module: str, path: Path, *, seconds: float = SECONDS, memory: i
 
 
 def _environment() -> dict[str, str]:
-    """The parent's import path, and single-threaded libraries: each thread's stack counts as memory."""
+    """The parent's import path, and single-threaded libraries."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     return {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
@@ -87,13 +88,22 @@ def _limit(seconds: float, memory: int) -> None:
     except ImportError:  # Windows: the parent's wall clock remains
         return
     cpu = int(seconds) + 1
-    wanted = {"RLIMIT_AS": memory, "RLIMIT_FSIZE": memory, "RLIMIT_CPU": cpu, "RLIMIT_CORE": 0}
+    wanted = {"RLIMIT_AS": _address_space() + memory, "RLIMIT_FSIZE": memory, "RLIMIT_CPU": cpu, "RLIMIT_CORE": 0}
     for name, limit in wanted.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):  # macOS refuses some
             kind = getattr(resource, name)
             hard = resource.getrlimit(kind)[1]
             limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
             resource.setrlimit(kind, (limit, hard))
+
+
+def _address_space() -> int:
+    """Bytes this process has mapped by now: libraries reserve far more than they use."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except OSError:
+        return 1 << 30
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _reason(error: BaseException) -> dict[str, str | None]:
@@ -108,9 +118,10 @@ def _reason(error: BaseException) -> dict[str, str | None]:
 def main(arguments: list[str]) -> int:
     """The child's side."""
     module, path, folder, seconds, memory = arguments
-    _limit(float(seconds), int(memory))
     try:
-        arrays = importlib.import_module(module).parse(Path(path))
+        parser = importlib.import_module(module)
+        _limit(float(seconds), int(memory))
+        arrays = parser.parse(Path(path))
         np.savez(Path(folder) / "result.npz", **arrays)
     except Exception as error:
         (Path(folder) / "reason.json").write_text(json.dumps(_reason(error)), "utf-8")

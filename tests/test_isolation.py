@@ -47,7 +47,7 @@ def test_a_hang_is_stopped(parser):
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the system cannot limit memory per process")
 def test_a_memory_hog_is_stopped(parser):
     with pytest.raises(ReadError, match="more memory"):
-        parser("return {'a': np.ones(1 << 30)}", memory=600 << 20)
+        parser("return {'a': np.ones(1 << 27)}", memory=600 << 20)
 
 
 def test_a_crash_is_reported(parser):

@@ -7,31 +7,13 @@ from jaxtyping import Bool, Float, Int
 
 from mocapcli.errors import ReadError
 from mocapcli.kinematics import compose, continuous, decompose, local_to_world, motion_from_world, slerp
+from mocapcli.sampling import frame_rate
 from mocapcli.types import Motion, Skeleton
 from mocapcli_assimp.scene import Channel, Clip, Keys
 
-USUAL_RATES = (24.0, 25.0, 30.0, 50.0, 60.0, 100.0, 120.0, 240.0)
 DEFAULT_TICKS = 25.0  # assimp's documentation: what 0 ticks per second means
 LARGEST = 20_000_000  # frames times joints
 CHUNK = 100_000  # frames times nodes whose matrices are in memory at once
-
-
-def frame_rate(seconds: Float[np.ndarray, " keys"], told: float) -> float:
-    """Frames per second on which all keys land: what the file says, else a usual rate, else their spacing.
-
-    `seconds` are ascending, distinct, and start at zero.
-    """
-    gaps = np.diff(seconds)
-    if len(gaps) == 0:
-        return told if 1.0 <= told <= 240.0 else 30.0
-    rates = [told] if 10.0 <= told <= 240.0 else []
-    # The spacing over the whole clip: one gap alone is too coarse in single precision.
-    steps = max(round(seconds[-1] / gaps.min()), 1)
-    for rate in [*rates, *USUAL_RATES, steps / seconds[-1]]:
-        frames = seconds * rate
-        if rate <= 240.0 and np.abs(frames - np.rint(frames)).max() < 0.02:
-            return float(rate)
-    return float(np.clip(1.0 / np.median(gaps), 30.0, 240.0))
 
 
 def build_motion(

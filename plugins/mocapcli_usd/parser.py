@@ -1,0 +1,24 @@
+"""What the child process does: file -> stage -> Asset -> arrays."""
+
+from pathlib import Path
+
+from mocapcli.packing import Arrays, pack_asset
+from mocapcli.types import Asset, Rig
+from mocapcli_usd.clips import read_clips
+from mocapcli_usd.skeletons import find_skeleton
+from mocapcli_usd.stage import display_name, open_stage
+from mocapcli_usd.surfaces import read_mesh
+
+
+def parse(path: Path) -> Arrays:
+    return pack_asset(build_asset(path))
+
+
+def build_asset(path: Path) -> Asset:
+    stage = open_stage(path)
+    source = find_skeleton(stage)
+    mesh = read_mesh(stage, source, path)
+    root = stage.GetDefaultPrim()
+    name = display_name(root) if root else path.stem
+    rig = Rig(source.skeleton, mesh, name or path.stem)
+    return Asset(rig, read_clips(stage, source))
