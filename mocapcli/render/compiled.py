@@ -1,7 +1,10 @@
 """How the package's inner loops are compiled: cached where a cache can be kept, never failing because it cannot."""
 
+import hashlib
 import os
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -9,6 +12,7 @@ from numba.np.ufunc import parallel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 RELAXED = {"contract", "nsz", "arcp"}  # NaN and infinity keep their meaning: the guards depend on it
+KERNELS = ("kernels.py", "coverage.py", "shading.py", "draw.py", "compiled.py")
 
 
 def compiled(function: Function) -> Function:
@@ -18,10 +22,29 @@ def compiled(function: Function) -> Function:
     neither can be written it refuses at import, so then the function is compiled anew in each process.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": RELAXED}
+    function.__qualname__ = f"{function.__qualname__}-{kernel_digest()}"
     try:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+def inlined(function: Function) -> Function:
+    """For helpers of `compiled` functions: merged into their callers, so that arguments cost nothing."""
+    options: dict[str, Any] = {"error_model": "numpy", "fastmath": RELAXED, "inline": "always"}
+    return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def kernel_digest() -> str:
+    """Of all kernel sources. Numba's cache only notices changes in a function's own file, not in what it calls."""
+    digest = hashlib.sha256()
+    for name in KERNELS:
+        try:
+            digest.update(Path(__file__).with_name(name).read_bytes())
+        except OSError:  # a frozen application has no sources, and nothing to go stale
+            digest.update(name.encode())
+    return digest.hexdigest()[:12]
 
 
 def thread_count() -> int:
@@ -33,9 +56,3 @@ def thread_count() -> int:
         return int(numba.get_num_threads())
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(int(numba.config.NUMBA_NUM_THREADS), allowed))
-
-
-def inlined(function: Function) -> Function:
-    """For helpers of `compiled` functions in the same file: merged into their callers, so arguments cost nothing."""
-    options: dict[str, Any] = {"error_model": "numpy", "fastmath": RELAXED, "inline": "always"}
-    return numba.njit(**options)(function)  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from mocapcli.render.kernels import BLEND, CUTOFF, MASK, MATERIAL_COLUMNS, MODE, OPAQUE, TEXTURED, TWO_SIDED
+from mocapcli.render.shading import BLEND, CUTOFF, MASK, MATERIAL_COLUMNS, MODE, OPAQUE, TEXTURED, TWO_SIDED
 from mocapcli.render.textures import LEVELS, MAX_SIDE, pyramid
 from mocapcli.types import Material, Mesh
 

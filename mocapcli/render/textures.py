@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import UInt8
 
-from mocapcli.render.kernels import TO_LINEAR
+from mocapcli.render.shading import TO_LINEAR
 from mocapcli.types import RAW_IMAGE, Texture
 
 MAX_SIDE = 1024  # larger textures are shrunk: no picture drawn here shows more
