@@ -97,7 +97,8 @@ def _line(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"mocap {__version__}")
         raise typer.Exit
+    return wanted

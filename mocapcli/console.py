@@ -1,6 +1,9 @@
-"""Lines for people on stderr; the only place that writes there."""
+"""What people read: results on stdout, complaints and notes on stderr."""
 
 import sys
+from typing import Any
+
+PLAIN_WIDTH = 120  # of tables that go into a file or a pipe
 
 
 def complain(line: str) -> None:
@@ -16,6 +19,21 @@ def note(line: str) -> None:
 def printable(text: str) -> str:
     """Text from a file made harmless: no line breaks, no terminal commands."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def show(*parts: Any, width: int | None = None) -> None:
+    """Print rich tables and trees, at least `width` columns wide however narrow the terminal."""
+    import typer
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if width is not None or not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=max(width or 0, console.width, PLAIN_WIDTH))
+    with console.capture() as captured:  # rich has its own answer to a closed pipe: let it not see one
+        for part in parts:
+            console.print(part)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def _write(line: str) -> None:

@@ -42,10 +42,10 @@ def make_asset():
 def isolated_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
     """A plugin manager with our commands only, which the whole program uses for the length of one test."""
     plugins = load_plugins(limit="")
-    monkeypatch.setattr(plugin_module, "get_plugins", lambda: plugins)
-    for module in ("mocapcli.cli", "mocapcli.formats", "mocapcli.commands.plugins"):
-        monkeypatch.setattr(f"{module}.get_plugins", lambda: plugins)
+    monkeypatch.setattr(plugin_module, "load_plugins", lambda: plugins)
+    plugin_module.get_plugins.cache_clear()
     yield plugins
+    plugin_module.get_plugins.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+DEEPEST = 200  # levels of a tree that are ever shown: lines grow with every one
+LONGEST_NAME = 200
+
 
 def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file mocap reads.", show_default=False)],
@@ -34,15 +37,14 @@ def info(
 
 
 def _print(facts: dict[str, Any], every_joint: bool) -> None:
-    from rich.console import Console
+    from mocapcli.console import show
 
-    console = Console(highlight=False, markup=False)
-    parts = [_rest(facts), _clips(facts["clips"]), _mesh(facts["mesh"]), _deforms(facts), _tree(facts, every_joint)]
-    for part in parts:
-        console.print(part)
-        console.print()
+    for part in (_rest(facts), _clips(facts["clips"]), _mesh(facts["mesh"]), _deforms(facts)):
+        show(part, "")
+    deepest = min(max(joint["depth"] for joint in facts["joints"]), DEEPEST)
+    show(_tree(facts, every_joint), width=4 * deepest + LONGEST_NAME)
     for hint in facts["hints"]:
-        console.print(f"hint: {hint}")
+        show("", f"hint: {hint}")
 
 
 def _rest(facts: dict[str, Any]) -> Any:
@@ -106,7 +108,7 @@ def _tree(facts: dict[str, Any], every_joint: bool) -> Any:
     from rich.tree import Tree
 
     joints = facts["joints"]
-    depth = _depth_that_fits(joints, 10**9 if every_joint else 60)
+    depth = DEEPEST if every_joint else _depth_that_fits(joints, 60)
     top = Tree("skeleton", guide_style="dim")
     branches: list[Any] = []
     for joint in joints:

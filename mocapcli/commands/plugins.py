@@ -31,8 +31,9 @@ def _row(plugin: Plugin, extensions: dict[str, str]) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from mocapcli.console import show
 
     table = Table("plugin", "package", "version", "hooks", "extensions", "status", box=None, pad_edge=False)
     for row in rows:
@@ -40,4 +41,4 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         status = row["status"] + (f": {row['error']}" if row["error"] else "")
         hooks = " ".join(hook.removeprefix("register_") for hook in row["hooks"])
         table.add_row(row["name"], row["package"], row["version"], hooks, extensions, status)
-    Console().print(table)
+    show(table)
