@@ -98,8 +98,8 @@ def _slides(
     motion: Motion,
     target: Skeleton,
     match: Match,
-    source_rest: Float[np.ndarray, "joints 4 4"],
-    target_rest: Float[np.ndarray, "joints 4 4"],
+    source_rest: Float[np.ndarray, "source 4 4"],
+    target_rest: Float[np.ndarray, "target 4 4"],
 ) -> Float[np.ndarray, "frames target 3"]:
     """How joints slide against their parents, in the target parents' axes; only where the parents match as well."""
     slides = np.zeros((motion.frames, target.joints, 3))
@@ -116,8 +116,8 @@ def _scales(
     motion: Motion,
     target: Skeleton,
     match: Match,
-    source_rest: Float[np.ndarray, "joints 4 4"],
-    target_rest: Float[np.ndarray, "joints 4 4"],
+    source_rest: Float[np.ndarray, "source 4 4"],
+    target_rest: Float[np.ndarray, "target 4 4"],
 ) -> Float[np.ndarray, "frames target 3"] | None:
     """Scales along the target's axes: exact where they lie along the source's or the scale is even."""
     if motion.scales is None:
