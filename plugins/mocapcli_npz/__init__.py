@@ -71,5 +71,13 @@ def write(path: Path, asset: "Asset") -> None:
 
 @hookimpl
 def register_formats(register: Callable[[Format], None]) -> None:
-    keeps = ("mesh", "materials", "textures", "motions", "scales", "translations", "rest_rotations")
-    register(Format("npz", "an NPZ archive of arrays", ("npz",), read, write, keeps=frozenset(keeps)))
+    register(
+        Format(
+            "npz",
+            "an NPZ archive of arrays",
+            ("npz",),
+            read,
+            write,
+            keeps=frozenset({"mesh", "materials", "textures", "motions", "scales", "translations", "rest_rotations"}),
+        )
+    )

@@ -1,12 +1,13 @@
 """An Asset to named arrays."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mocapcli.errors import WriteError
 from mocapcli.kinematics import joint_positions
-from mocapcli.types import Asset, Mesh, Texture
+from mocapcli.types import Asset, Mesh
 
 FORMAT_VERSION = 1
 MESH_ARRAYS = ("vertices", "faces", "skin_indices", "skin_weights", "bind_joints", "inverse_binds")
@@ -26,14 +27,15 @@ def write_npz(path: Path, asset: Asset) -> None:
     if asset.rig.mesh is not None:
         arrays |= _mesh_arrays(asset.rig.mesh)
     with path.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        # Not compressed: that takes seconds and gains a tenth on real motion.
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
 def _rig_arrays(asset: Asset) -> Arrays:
     skeleton = asset.rig.skeleton
     return {
         "format_version": np.array(FORMAT_VERSION),
-        "rig_name": _text([asset.rig.name])[0:1].reshape(()),
+        "rig_name": _text([asset.rig.name])[0],
         "joint_names": _text(skeleton.names),
         "parents": skeleton.parents,
         "rest_translations": skeleton.rest_translations,
@@ -52,10 +54,7 @@ def _mesh_arrays(mesh: Mesh) -> Arrays:
 
 
 def _material_arrays(mesh: Mesh) -> Arrays:
-    textures: list[Texture] = []
-    for material in mesh.materials:
-        if material.texture is not None and material.texture not in textures:
-            textures.append(material.texture)
+    textures = list(dict.fromkeys(m.texture for m in mesh.materials if m.texture is not None))
     arrays: Arrays = {
         "material_names": _text([m.name for m in mesh.materials]),
         "material_colours": np.array([m.base_colour for m in mesh.materials], dtype=np.float64).reshape(-1, 4),
@@ -73,7 +72,7 @@ def _material_arrays(mesh: Mesh) -> Arrays:
     return arrays
 
 
-def _text(strings: "tuple[str, ...] | list[str]") -> np.ndarray:
+def _text(strings: Sequence[str]) -> np.ndarray:
     """A unicode array, checked: numpy drops NULs at the end of a string without a word."""
     for string in strings:
         if string.endswith("\0"):
