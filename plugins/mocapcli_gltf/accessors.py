@@ -83,7 +83,9 @@ def view_bytes(document: Document, view: Any) -> memoryview:
     extension = child(record, "extensions").get("EXT_meshopt_compression")
     if extension is None:
         return document.view(view)
-    return meshopt_view(document, extension, f"bufferViews[{view}]")
+    if view not in document.unpacked:
+        document.unpacked[view] = meshopt_view(document, extension, f"bufferViews[{view}]")
+    return document.unpacked[view]
 
 
 def apply_sparse(document: Document, sparse: Json, values: np.ndarray, place: str) -> np.ndarray:

@@ -45,7 +45,7 @@ def meshopt_view(document: Document, extension: Any, place: str) -> memoryview:
     if not isinstance(extension, dict):
         raise ReadError(f"{MESHOPT} must be an object", place=place)
     count, stride = integer(extension, "count", place), integer(extension, "byteStride", place)
-    if count * stride > MAX_DECODED:
+    if count * stride + sum(len(done) for done in document.unpacked.values()) > MAX_DECODED:
         raise ReadError(f"unpacks to {count * stride} bytes", place=place)
     packed = bytes(document.slice(extension, place))
     mode, packing = extension.get("mode"), extension.get("filter", "NONE")

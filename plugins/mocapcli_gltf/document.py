@@ -29,13 +29,18 @@ class Document:
     json: Json
     folder: Path
     binary: bytes | None = None
+    unpacked: dict[int, memoryview] = field(default_factory=dict, repr=False)  # decompressed buffer views
     _buffers: dict[int, bytes] = field(default_factory=dict, repr=False)
+    _records: dict[str, list[Json]] = field(default_factory=dict, repr=False)
 
     def records(self, kind: str) -> list[Json]:
         """A top-level array such as "nodes", every entry known to be an object."""
+        if kind in self._records:
+            return self._records[kind]
         found = self.json.get(kind, [])
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
             raise ReadError("must be an array of objects", place=kind)
+        self._records[kind] = found
         return found
 
     def record(self, kind: str, index: Any) -> Json:

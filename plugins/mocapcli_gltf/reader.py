@@ -40,7 +40,7 @@ def read_document(document: Document, name: str) -> Asset:
     skeleton, gauge = skeleton_from_world(names, joint_parents(hierarchy, joints), hierarchy.world[joints])
     motions = read_motions(document, Rigging.build(hierarchy, joints, skeleton, gauge))
     mesh = MeshReader(document, hierarchy, joints, gauge_matrices(gauge)).read()
-    source = GltfSource(document, hierarchy, skeleton, joints, gauge, motions, is_vrm(document))
+    source = GltfSource(document, hierarchy, skeleton, joints, gauge, motions, mesh, is_vrm(document))
     return Asset(Rig(skeleton, mesh, name, source), tuple(motions.values()))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.types import Motion, Skeleton
+from mocapcli.types import Mesh, Motion, Skeleton
 from mocapcli_gltf.document import Document
 from mocapcli_gltf.hierarchy import Hierarchy
 
@@ -20,4 +20,5 @@ class GltfSource:
     joints: list[int]  # node of each joint
     gauge: Float[np.ndarray, "joints 3 3"] = field(repr=False)
     motions: dict[int, Motion] = field(repr=False)  # by animation
+    mesh: Mesh | None = field(default=None, repr=False)
     is_vrm: bool = False
