@@ -13,6 +13,7 @@ from tqdm import tqdm
 from mocapcli.data import compact
 from mocapcli.data.cache import Cache, Entry, write_index
 from mocapcli.data.layouts import Group, find_groups
+from mocapcli.data.repair import repair_bvh
 from mocapcli.data.simplify import simplify_asset
 from mocapcli.data.splits import Listing, topology_family
 from mocapcli.errors import MocapError
@@ -62,7 +63,7 @@ def _build_group(group: Group, progress: _Progress, bar: "tqdm[NoReturn]") -> No
     for path in group.files:
         bar.set_postfix_str(path.name[:24], refresh=False)
         try:
-            members.append(_Member(path, simplify_asset(_bounded(read_asset(path)))))
+            members.append(_Member(path, simplify_asset(_bounded(_read(path)))))
         except (MocapError, OSError) as error:
             progress.skipped[_label(path, progress.root)] = getattr(error, "problem", str(error))
         bar.update()
@@ -74,6 +75,11 @@ def _build_group(group: Group, progress: _Progress, bar: "tqdm[NoReturn]") -> No
             progress.skipped[_label(member.path, progress.root)] = "neither a mesh nor a clip"
             continue
         progress.entries.append(_store(member, group.listings.get(member.path), progress))
+
+
+def _read(path: Path) -> Asset:
+    asset = read_asset(path)
+    return repair_bvh(asset) if path.suffix.lower() == ".bvh" else asset
 
 
 def _bounded(asset: Asset) -> Asset:

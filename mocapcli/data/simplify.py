@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from mocapcli.kinematics import (
     continuous,
@@ -185,7 +185,7 @@ def _shrink(material: Material, pixels: int) -> Material:
     return replace(material, texture=Texture(material.texture.name, raw_image(np.asarray(small)), RAW_IMAGE))
 
 
-def raw_image(pixels: Int[np.ndarray, "height width 4"]) -> bytes:
+def raw_image(pixels: UInt8[np.ndarray, "height width 4"]) -> bytes:
     stream = io.BytesIO()
     np.save(stream, pixels.astype(np.uint8))
     return stream.getvalue()
