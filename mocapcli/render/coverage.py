@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from mocapcli.render.compiled import compiled, inlined
-from mocapcli.render.shading import BLEND, CUTOFF, MODE, TEXTURED, TWO_SIDED, barycentric, sample_texture
+from mocapcli.render.shading import BLEND, CUTOFF, MODE, TEXTURED, TWO_SIDED, barycentric, corners, sample_texture
 
 SNAP = 256.0
 EXCLUSIVE = 1.0 / 131072.0  # less than the smallest edge value of snapped corners
@@ -97,10 +97,10 @@ def edge(px, py, qx, qy, x, y):  # type: ignore[no-untyped-def]
 @compiled
 def is_solid(batch, face, camera, local, x, y):  # type: ignore[no-untyped-def]
     """Alpha test of one sample; blended surfaces are drawn as a screen door."""
-    a, b, c = batch.faces[face, 0], batch.faces[face, 1], batch.faces[face, 2]
+    a, b, c = corners(batch.faces, face)
     px, py = (x + 0.5) / batch.supersample, (y + 0.5) / batch.supersample
     wa, wb, wc, _, xa, xb, xc, ya, yb, yc = barycentric(local, a, b, c, camera, px, py)
-    material = batch.face_materials[face]
+    material = np.uintp(batch.face_materials[face])
     alpha = wa * batch.colours[a, 3] + wb * batch.colours[b, 3] + wc * batch.colours[c, 3]
     alpha *= batch.materials[material, 3]
     if batch.materials[material, TEXTURED] > 0:
@@ -155,7 +155,7 @@ def find_nearest(batch, camera, local, screen, nearest, seen):  # type: ignore[n
     faces, face_materials, materials = batch.faces, batch.face_materials, batch.materials
     pieces = np.empty((2, 3, 3))
     for face in range(len(faces)):
-        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        a, b, c = corners(faces, face)
         ax, ay, ai = screen[a, 0], screen[a, 1], screen[a, 2]
         bx, by, bi = screen[b, 0], screen[b, 1], screen[b, 2]
         cx, cy, ci = screen[c, 0], screen[c, 1], screen[c, 2]

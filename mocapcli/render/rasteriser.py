@@ -28,7 +28,7 @@ class Images:
     """What was asked for; the other outputs have no frames (length zero).
 
     Where nothing is seen: mask 0, depth infinite, attributes 0, labels -1. Depth, attributes and labels belong to
-    the face that covers most of the pixel, at the middle of what it covers there, and are never mixed with others.
+    the nearest face seen in the pixel, at the middle of what it covers there, and are never mixed with others.
     """
 
     colour: UInt8[np.ndarray, "frames height width 4"]  # sRGB, straight alpha

@@ -21,6 +21,13 @@ TO_SRGB = np.rint(255 * np.where(STEPS <= 0.0031308, STEPS * 12.92, 1.055 * STEP
 
 
 @inlined
+def corners(faces, face):  # type: ignore[no-untyped-def]
+    """Unsigned, here and below: numba then leaves out its care for negative indices."""
+    row = np.uintp(face)
+    return np.uintp(faces[row, 0]), np.uintp(faces[row, 1]), np.uintp(faces[row, 2])
+
+
+@inlined
 def cross(local, b, c, x, y):  # type: ignore[no-untyped-def]
     """b × c dotted with the ray (x, y, -1), and its slopes along x and y."""
     nx = local[b, 1] * local[c, 2] - local[b, 2] * local[c, 1]
@@ -56,8 +63,10 @@ def sample_texture(uvs, levels, texels, material, a, b, c, wa, wb, wc, xa, xb, x
     uy, vy = (ya * (ua - u) + yb * (ub - u) + yc * (uc - u)) * wide, (ya * (va - v) + yb * (vb - v) + yc * (vc - v)) * high
     spread = max(ux * ux + vx * vx, uy * uy + vy * vy)
     level = 0
-    if spread > 2.0:
-        level = min(levels.shape[1] - 1, int(0.5 * math.log2(min(spread, 1e30)) + 0.5))
+    deepest = levels.shape[1] - 1
+    while spread > 2.0 and level < deepest:
+        spread *= 0.25
+        level += 1
     start, wide, high = levels[material, level, 0], levels[material, level, 1], levels[material, level, 2]
     x, y = (u - np.floor(u)) * wide - 0.5, (v - np.floor(v)) * high - 0.5
     left, top = np.floor(x), np.floor(y)
@@ -67,7 +76,8 @@ def sample_texture(uvs, levels, texels, material, a, b, c, wa, wb, wc, xa, xb, x
     x1, y1 = x0 + 1, y0 + 1
     x0, y0 = x0 if x0 >= 0 else wide - 1, y0 if y0 >= 0 else high - 1
     x1, y1 = x1 if x1 < wide else 0, y1 if y1 < high else 0
-    p, q, r, s = start + y0 * wide + x0, start + y0 * wide + x1, start + y1 * wide + x0, start + y1 * wide + x1
+    upper, lower = start + y0 * wide, start + y1 * wide
+    p, q, r, s = np.uintp(upper + x0), np.uintp(upper + x1), np.uintp(lower + x0), np.uintp(lower + x1)
     wp, wq, wr, ws = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
     t, lut = texels, TO_LINEAR
     red = lut[t[p, 0]] * wp + lut[t[q, 0]] * wq + lut[t[r, 0]] * wr + lut[t[s, 0]] * ws
@@ -98,9 +108,9 @@ def world_normal(points, normals, frame, a, b, c, wa, wb, wc, total):  # type: i
 def shade(batch, frame, face, camera, local, px, py):  # type: ignore[no-untyped-def]
     """Linear colour of a face at a pixel position: vertex colour × base colour × texture × light."""
     colours, materials, lights = batch.colours, batch.materials, batch.lights
-    a, b, c = batch.faces[face, 0], batch.faces[face, 1], batch.faces[face, 2]
+    a, b, c = corners(batch.faces, face)
     wa, wb, wc, total, xa, xb, xc, ya, yb, yc = barycentric(local, a, b, c, camera, px, py)
-    material = batch.face_materials[face]
+    material = np.uintp(batch.face_materials[np.uintp(face)])
     red = (wa * colours[a, 0] + wb * colours[b, 0] + wc * colours[c, 0]) * materials[material, 0]
     green = (wa * colours[a, 1] + wb * colours[b, 1] + wc * colours[c, 1]) * materials[material, 1]
     blue = (wa * colours[a, 2] + wb * colours[b, 2] + wc * colours[c, 2]) * materials[material, 2]
@@ -146,18 +156,21 @@ def paint(batch, frame, camera, local, seen, box, output):  # type: ignore[no-un
     left, top, right, bottom = box
     for y in range(top, bottom):
         for x in range(left, right):
-            red = green = blue = face_r = face_g = face_b = 0.0
-            covered, last = 0, -1
+            red = green = blue = face_r = face_g = face_b = other_r = other_g = other_b = 0.0
+            covered, last, other = 0, -1, -1
             for j in range(y * scale, y * scale + scale):
                 for i in range(x * scale, x * scale + scale):
                     face = seen[j, i]
                     if face < 0:
                         continue
                     covered += 1
-                    if coloured and face != last:
-                        last = face
-                        px, py = (i + 0.5) / scale, (j + 0.5) / scale
-                        face_r, face_g, face_b = shade(batch, frame, face, camera, local, px, py)
+                    if coloured and face != last:  # the last two shades are kept: edges run through pixels
+                        known = face == other
+                        other, last = last, face
+                        face_r, face_g, face_b, other_r, other_g, other_b = other_r, other_g, other_b, face_r, face_g, face_b
+                        if not known:
+                            px, py = (i + 0.5) / scale, (j + 0.5) / scale
+                            face_r, face_g, face_b = shade(batch, frame, face, camera, local, px, py)
                     red += face_r
                     green += face_g
                     blue += face_b
@@ -170,41 +183,38 @@ def paint(batch, frame, camera, local, seen, box, output):  # type: ignore[no-un
 
 
 @inlined
-def main_face(seen, nearest, x, y, scale):  # type: ignore[no-untyped-def]
-    """The face with most samples in a pixel (ties: the nearer) and the mean position of what it covers there."""
-    best, best_count, best_near, best_x, best_y = -1, 0, 0.0, 0.0, 0.0
+def nearest_face(seen, nearest, x, y, scale):  # type: ignore[no-untyped-def]
+    """The face nearest to the camera in a pixel, and the mean position of the samples it covers there."""
+    best, best_near = -1, np.float32(0.0)
     for j in range(y * scale, y * scale + scale):
         for i in range(x * scale, x * scale + scale):
-            face = seen[j, i]
-            if face < 0 or face == best:
-                continue
-            count, near, sum_x, sum_y = 0, 0.0, 0.0, 0.0
-            for m in range(y * scale, y * scale + scale):
-                for n in range(x * scale, x * scale + scale):
-                    if seen[m, n] == face:
-                        count += 1
-                        near = max(near, nearest[m, n])
-                        sum_x += n + 0.5
-                        sum_y += m + 0.5
-            if count > best_count or (count == best_count and near > best_near):
-                best, best_count, best_near = face, count, near
-                best_x, best_y = sum_x / (count * scale), sum_y / (count * scale)
-    return best, best_x, best_y
+            if nearest[j, i] > best_near:
+                best, best_near = seen[j, i], nearest[j, i]
+    count, sum_x, sum_y = 0, 0, 0
+    if best >= 0:
+        for j in range(scale):
+            for i in range(scale):
+                if seen[y * scale + j, x * scale + i] == best:
+                    count += 1
+                    sum_x += i
+                    sum_y += j
+    share = 1.0 / (max(count, 1) * scale)
+    return best, x + sum_x * share + 0.5 / scale, y + sum_y * share + 0.5 / scale
 
 
 @compiled
 def measure(batch, frame, camera, local, nearest, seen, box, output):  # type: ignore[no-untyped-def]
-    """Depth, attributes and labels, all of the face that covers most of the pixel."""
+    """Depth, attributes and labels, all of the face nearest to the camera in the pixel."""
     faces, values, names = batch.faces, batch.attributes, batch.labels
     depth, attributes, labels = output.depth, output.attributes, output.labels
     row = min(frame, len(values) - 1)
     left, top, right, bottom = box
     for y in range(top, bottom):
         for x in range(left, right):
-            face, px, py = main_face(seen, nearest, x, y, batch.supersample)
+            face, px, py = nearest_face(seen, nearest, x, y, batch.supersample)
             if face < 0:
                 continue
-            a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+            a, b, c = corners(faces, face)
             wa, wb, wc, _, _, _, _, _, _, _ = barycentric(local, a, b, c, camera, px, py)
             if len(depth):
                 depth[frame, y, x] = -(wa * local[a, 2] + wb * local[b, 2] + wc * local[c, 2])
