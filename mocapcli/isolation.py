@@ -20,8 +20,9 @@ import numpy as np
 from mocapcli import errors
 from mocapcli.errors import MocapError, ReadError
 
-SECONDS = 60.0
-MEMORY = 1 << 30  # bytes of address space beyond what the interpreter and the parser's libraries take
+SECONDS, BYTES_PER_SECOND = 9.0, 2e6
+MEMORY, MEMORY_PER_BYTE = 1 << 30, 8  # address space beyond what the interpreter and the libraries take
+FREE_BYTES = 32 << 20  # size from which files get more memory
 # Each thread's stack and heap count as memory.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PXR_WORK_THREAD_LIMIT", "MALLOC_ARENA_MAX")
 
@@ -30,7 +31,11 @@ def run_isolated(module: str, path: Path, *, seconds: float = SECONDS, memory: i
     """The arrays that `module.parse(path: Path) -> dict[str, np.ndarray]` returns, computed in a child process.
 
     A MocapError raised over there is raised here; any other failure is a ReadError that says what happened.
+    Without limits given, they grow with the file.
     """
+    size = path.stat().st_size
+    seconds = SECONDS + size / BYTES_PER_SECOND if seconds is None else seconds
+    memory = MEMORY + MEMORY_PER_BYTE * max(0, size - FREE_BYTES) if memory is None else memory
     with tempfile.TemporaryDirectory(prefix="mocap-") as name:
         folder = Path(name)
         arguments = [module, str(path.absolute()), str(folder), str(seconds), str(memory)]

@@ -26,7 +26,8 @@ def pack_asset(asset: Asset) -> Arrays:
 
 def unpack_asset(arrays: Arrays) -> Asset:
     header = json.loads(arrays[HEADER].tobytes())
-    skeleton = Skeleton(**_put(header["skeleton"], "skeleton", arrays))
+    names = tuple(header["skeleton"]["names"])
+    skeleton = Skeleton(**_put({"names": names}, "skeleton", arrays))
     mesh = None
     if "mesh" in header:
         materials = tuple(_unpack_material(told, arrays) for told in header["materials"])

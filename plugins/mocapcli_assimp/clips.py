@@ -77,7 +77,7 @@ def _sample(keys: Keys, ticks: Float[np.ndarray, " frames"], spherical: bool) ->
     weight = np.where(np.abs(weight - np.rint(weight)) < 1e-4, np.rint(weight), weight)
     first, second = keys.values[low], keys.values[high]
     if not spherical:
-        return first * (1 - weight) + second * weight
+        return np.asarray(first * (1 - weight) + second * weight)
     return slerp(_unit(first), _unit(second), weight)
 
 

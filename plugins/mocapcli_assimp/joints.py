@@ -48,7 +48,7 @@ def _above(nodes: tuple[Node, ...], marked: Bool[np.ndarray, " nodes"]) -> Bool[
 
 
 def _between(nodes: tuple[Node, ...], joints: Bool[np.ndarray, " nodes"]) -> Bool[np.ndarray, " nodes"]:
-    return _below(nodes, joints) & _above(nodes, joints)
+    return np.asarray(_below(nodes, joints) & _above(nodes, joints))
 
 
 def _with_common_root(nodes: tuple[Node, ...], joints: Bool[np.ndarray, " nodes"]) -> Bool[np.ndarray, " nodes"]:
@@ -56,7 +56,7 @@ def _with_common_root(nodes: tuple[Node, ...], joints: Bool[np.ndarray, " nodes"
 
     The scene's root, a node with a mesh and an FBX null (an armature object) are no joints.
     """
-    tops = [i for i in np.flatnonzero(joints) if not _below(nodes, joints)[i]]
+    tops = np.flatnonzero(joints & ~_below(nodes, joints)).tolist()
     if len(tops) < 2:
         return joints
     shared = set(_ancestors(nodes, tops[0]))
@@ -67,7 +67,7 @@ def _with_common_root(nodes: tuple[Node, ...], joints: Bool[np.ndarray, " nodes"
         return joints
     joints = joints.copy()
     joints[root] = True
-    return joints | _between(nodes, joints)
+    return np.asarray(joints | _between(nodes, joints))
 
 
 def _ancestors(nodes: tuple[Node, ...], index: int) -> list[int]:

@@ -110,8 +110,8 @@ def _stand_in_for_distutils() -> None:
     if sys.version_info < (3, 12):
         return
     package, module = types.ModuleType("distutils"), types.ModuleType("distutils.sysconfig")
-    module.get_python_lib = lambda: sysconfig.get_path("purelib")  # type: ignore[attr-defined]
-    package.sysconfig = module  # type: ignore[attr-defined]
+    module.__dict__["get_python_lib"] = lambda: sysconfig.get_path("purelib")
+    package.__dict__["sysconfig"] = module
     sys.modules.setdefault("distutils", package)
     sys.modules.setdefault("distutils.sysconfig", module)
 

@@ -218,7 +218,13 @@ def _metadata(pointer: Any) -> dict[str, Any]:
     """Numbers and truth values by name; the rest is of no use here."""
     if not pointer:
         return {}
-    kinds = {0: ctypes.c_bool, 1: ctypes.c_int32, 2: ctypes.c_uint64, 3: ctypes.c_float, 4: ctypes.c_double}
+    kinds: dict[int, Any] = {
+        0: ctypes.c_bool,
+        1: ctypes.c_int32,
+        2: ctypes.c_uint64,
+        3: ctypes.c_float,
+        4: ctypes.c_double,
+    }
     data = pointer.contents
     found = {}
     for i in range(data.mNumProperties):

@@ -123,7 +123,7 @@ def strongest_influences(
 
 def _unit(vectors: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "vertices 3"]:
     vectors = np.nan_to_num(vectors)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def _widened(values: np.ndarray, width: int) -> np.ndarray:

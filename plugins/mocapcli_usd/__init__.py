@@ -21,9 +21,10 @@ def read(path: Path) -> "Asset":
 
 def write(path: Path, asset: "Asset") -> None:
     from mocapcli_usd.reader import check_installed
-    from mocapcli_usd.writer import write_asset  # imports pxr only when called
 
     check_installed()
+    from mocapcli_usd.writer import write_asset  # imports pxr at its top
+
     write_asset(path, asset)
 
 

@@ -92,7 +92,7 @@ def _flat(primvar: Any, time: Any, components: int) -> np.ndarray | None:
     if values is None or not len(values):
         return None
     array = np.array(values, dtype=np.float64)
-    return array.reshape(-1, components) if array.size == len(array) * components else None
+    return np.reshape(array, (-1, components)) if array.size == len(array) * components else None
 
 
 def _uv_primvar(mesh: Any) -> Any:

@@ -26,7 +26,7 @@ def open_stage(path: Path) -> Any:
         _check_dependencies(layer, path)
         stage = Usd.Stage.Open(layer)
     except (RuntimeError, ValueError) as error:  # Tf.ErrorException is a RuntimeError
-        raise ReadError(f"damaged, or not Universal Scene Description ({_first_line(error)})") from None
+        raise ReadError(f"damaged, or not Universal Scene Description ({_reason(error)})") from None
     for count, _ in enumerate(stage.TraverseAll()):
         if count > MOST_PRIMS:
             raise ReadError(f"more than {MOST_PRIMS} prims")
@@ -103,6 +103,8 @@ def display_name(prim: Any) -> str:
     return str(prim.GetDisplayName() or prim.GetName())
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
+def _reason(error: BaseException) -> str:
+    """What a Tf error says, without the place in USD's own source that it comes from."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line.split(" -- ", 1)[-1].strip("'\" ") for line in lines if " -- " in line or " : " in line]
+    return (told or lines or [type(error).__name__])[0][:200]

@@ -176,8 +176,9 @@ def _filled(parts: list[Part], values: list[np.ndarray | None], default: np.ndar
     given = [value for value in values if value is not None]
     if not given or (default is None and len(given) < len(values)):
         return None
+    blank = np.zeros(0) if default is None else default
     return np.concatenate(
-        [np.tile(default, (len(p.vertices), 1)) if v is None else v for p, v in zip(parts, values, strict=True)]
+        [np.tile(blank, (len(p.vertices), 1)) if v is None else v for p, v in zip(parts, values, strict=True)]
     )
 
 
@@ -186,4 +187,4 @@ def _widened(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def _unit(vectors: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "vertices 3"]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from pxr import Gf, Sdf, UsdGeom, UsdShade, UsdSkel, Vt
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from mocapcli.kinematics import inverse_affine, rest_world
 from mocapcli.types import Material, Mesh, Rig
@@ -18,24 +20,44 @@ Place = Callable[[str], str]
 
 
 def skeleton_bind(rig: Rig) -> Float[np.ndarray, "joints 4 4"]:
-    """Bind matrices: the rest pose where the mesh was bound in it, else what the heaviest bind says."""
+    """Bind matrices: the rest pose where the meshes were bound in it, else what the largest skin says."""
     rest = rest_world(rig.skeleton)
     mesh = rig.mesh
-    if mesh is None or not len(mesh.bind_joints):
+    if mesh is None or not len(mesh.bind_joints) or _agree(mesh, rest):
         return rest
     bound = mesh.bind_joints >= 0
-    left_over = rest[mesh.bind_joints[bound]] @ mesh.inverse_binds[bound]
-    if not bound.any() or np.abs(left_over - left_over[:1]).max() < 1e-5 * max(1.0, np.abs(left_over).max()):
-        return rest
-    totals = np.zeros(len(mesh.bind_joints))
-    np.add.at(totals, mesh.skin_indices, mesh.skin_weights)
     scale = np.median(np.cbrt(np.abs(np.linalg.det(mesh.inverse_binds[bound][:, :3, :3]))))
     placed = np.diag([scale, scale, scale, 1.0])  # keeps the bind matrices free of unit conversions
     bind = rest.copy()
-    for index in np.argsort(totals):
+    for index in _lightest_first(mesh):
         if bound[index]:
             bind[mesh.bind_joints[index]] = placed @ inverse_affine(mesh.inverse_binds[index])
     return bind
+
+
+def _agree(mesh: Mesh, bind: Float[np.ndarray, "joints 4 4"]) -> bool:
+    """Whether all binds that share a vertex place it alike, given the joints' bind matrices."""
+    if (mesh.bind_joints < 0).all():
+        return True
+    own = np.where((mesh.bind_joints >= 0)[:, None, None], bind[mesh.bind_joints], np.eye(4))
+    move = own @ mesh.inverse_binds
+    first, tolerance = mesh.skin_indices[:, 0], 1e-5 * max(1.0, float(np.abs(move).max()))
+    for k in range(1, mesh.skin_indices.shape[1]):
+        pairs = np.unique(np.stack([first, mesh.skin_indices[:, k]], axis=1)[mesh.skin_weights[:, k] > 0], axis=0)
+        if len(pairs) and np.abs(move[pairs[:, 0]] - move[pairs[:, 1]]).max() > tolerance:
+            return False
+    return True
+
+
+def _lightest_first(mesh: Mesh) -> Int[np.ndarray, " binds"]:
+    """Binds by the weight of their skin (binds that share vertices), then by their own."""
+    binds = len(mesh.bind_joints)
+    own = np.bincount(mesh.skin_indices.ravel(), mesh.skin_weights.ravel(), binds)
+    first = np.repeat(mesh.skin_indices[:, :1], mesh.skin_indices.shape[1], axis=1)
+    used = mesh.skin_weights > 0
+    shared = coo_matrix((np.ones(used.sum()), (first[used], mesh.skin_indices[used])), (binds, binds))
+    _, skin = connected_components(shared, directed=False)
+    return np.lexsort((own, np.bincount(skin, own)[skin]))
 
 
 def write_materials(stage: Any, mesh: Mesh, place: Place, images: dict[bytes, str]) -> list[Any]:

@@ -14,6 +14,8 @@ from mocapcli.types import Asset, Motion, Skeleton
 from mocapcli_usd.clips import RATE_KEY
 from mocapcli_usd.write_mesh import skeleton_bind, write_materials, write_meshes
 
+ZipFileWriter = getattr(Sdf, "ZipFileWriter", None) or Usd.ZipFileWriter  # it moved in 25
+
 
 def write_asset(path: Path, asset: Asset) -> None:
     """Metres, Y up; time codes are the first clip's frames."""
@@ -38,7 +40,7 @@ def _write_package(path: Path, asset: Asset) -> None:
             layer = folder / "scene.usdc"
             stage = _build(asset, images)  # held: a layer dies with its stage, and pxr then aborts the process
             stage.GetRootLayer().Export(str(layer))
-            with Usd.ZipFileWriter.CreateNew(str(path)) as package:
+            with ZipFileWriter.CreateNew(str(path)) as package:
                 package.AddFile(str(layer), "scene.usdc")
                 for data, place in images.items():
                     (folder / "image").write_bytes(data)
