@@ -35,9 +35,7 @@ def register_formats(register: Callable[[Format], None]) -> None:
             extensions=("fbx",),
             read=read,
             write=write,
-            keeps=frozenset(
-                {"mesh", "materials", "textures", "motions", "scales", "translations", "rest_rotations"}
-            ),
+            keeps=frozenset({"mesh", "materials", "textures", "motions", "scales", "translations", "rest_rotations"}),
             magic=(b"Kaydara FBX Binary",),
         )
     )

@@ -1,5 +1,7 @@
 """The mesh as FBX geometry, its skin as clusters, its materials and textures."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -12,10 +14,17 @@ from mocapcli_fbx.models import add_model, flat_matrix
 from mocapcli_fbx.polygons import linear_to_srgb
 
 
-def add_mesh(
-    document: Document, name: str, mesh: Mesh, models: list[Long], bind_world: Float[np.ndarray, "joints 4 4"]
-) -> Long:
-    """The mesh's model at the world's origin, with geometry, materials and skin."""
+@dataclass(frozen=True)
+class Bones:
+    """What a skin hangs on: the joints' models, where they are at binding, and their holder."""
+
+    models: list[Long]
+    bind_world: Float[np.ndarray, "joints 4 4"]
+    holder: Long
+
+
+def add_mesh(document: Document, name: str, mesh: Mesh, materials: list[Long], bones: Bones | None) -> Long:
+    """The mesh's model at the world's origin, with geometry, materials and, if it has bones, skin."""
     model, _ = add_model(document, name, "Mesh", SCENE)
     corners = mesh.faces.reshape(-1)
     first, points = _weld_points(mesh)
@@ -27,24 +36,29 @@ def add_mesh(
     record.add("GeometryVersion", 124)
     _add_layers(record, mesh, corners)
     document.connect(geometry, model)
-    for material in _add_materials(document, _materials_with_none(mesh)):
+    for material in materials:
         document.connect(material, model)
-    _add_skin(document, geometry, mesh, first, models, bind_world)
+    if bones is not None:
+        _add_skin(document, geometry, mesh, first, bones)
     return model
 
 
 def _weld_points(mesh: Mesh) -> tuple[Int[np.ndarray, " points"], Int[np.ndarray, " vertices"]]:
-    """Vertices that differ in uv or normal only are one point of an FBX mesh: one for each, and each one's point."""
-    if len(mesh.vertices) == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    columns = [mesh.vertices + np.float32(0), mesh.skin_indices, mesh.skin_weights]
+    """Vertices that differ in uv or normal only are one point of an FBX mesh.
+
+    One vertex for each point, and the point of each vertex that a face uses.
+    """
+    used = np.unique(mesh.faces)
+    columns = [mesh.vertices[used] + np.float32(0), mesh.skin_indices[used], mesh.skin_weights[used]]
     rows = np.concatenate([np.ascontiguousarray(c).view(np.uint8).reshape(len(c), -1) for c in columns], axis=1)
     keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return first[order], rank[inverse.reshape(-1)]
+    points = np.zeros(len(mesh.vertices), np.int64)
+    points[used] = rank[inverse.reshape(-1)]
+    return used[first[order]], points
 
 
 def _add_layers(record: Record, mesh: Mesh, corners: Int[np.ndarray, " corners"]) -> None:
@@ -98,14 +112,7 @@ def _start_layer(record: Record, kind: str, mapping: str, reference: str) -> Rec
     return layer
 
 
-def _add_skin(
-    document: Document,
-    geometry: Long,
-    mesh: Mesh,
-    first: Int[np.ndarray, " points"],
-    models: list[Long],
-    bind_world: Float[np.ndarray, "joints 4 4"],
-) -> None:
+def _add_skin(document: Document, geometry: Long, mesh: Mesh, first: Int[np.ndarray, " points"], bones: Bones) -> None:
     """One cluster per bind that moves anything."""
     skin, record = document.add("Deformer", "Skin", "Deformer", "Skin")
     record.add("Version", 101)
@@ -117,9 +124,9 @@ def _add_skin(
         moved = np.flatnonzero(share > 0)
         if not len(moved):
             continue
-        fixed = joint < 0  # what follows nothing hangs on a node of its own that never moves
-        bone = _add_static_node(document) if fixed else models[joint]
-        link = np.eye(4) if fixed else bind_world[joint]
+        fixed = joint < 0  # what partly follows nothing hangs on a bone of its own that never moves
+        bone = _add_static_bone(document, bones.holder) if fixed else bones.models[joint]
+        link = np.eye(4) if fixed else bones.bind_world[joint]
         cluster, record = document.add("Deformer", f"cluster{bind}", "SubDeformer", "Cluster")
         record.add("Version", 100)
         record.add("UserData", "", "")
@@ -131,24 +138,20 @@ def _add_skin(
         document.connect(bone, cluster)
 
 
-def _add_static_node(document: Document) -> Long:
-    number, properties = add_model(document, "static", "Null", SCENE)
+def _add_static_bone(document: Document, holder: Long) -> Long:
+    number, properties = add_model(document, "static", "LimbNode", holder)
     add_number(properties, "mocapcli_static", 1.0, "U")  # our reader makes no joint of it
     return number
 
 
-def _materials_with_none(mesh: Mesh) -> tuple[Material, ...]:
-    """FBX knows no face without material among faces with one: such faces get a plain white one."""
+def add_materials(document: Document, mesh: Mesh) -> list[Long]:
+    """All materials of the mesh. Faces that have none among faces that have some get a plain white one."""
     bare = mesh.face_materials is not None and bool((mesh.face_materials < 0).any())
-    return (*mesh.materials, Material("none")) if mesh.materials and bare else mesh.materials
-
-
-def _add_materials(document: Document, materials: tuple[Material, ...]) -> list[Long]:
+    materials = (*mesh.materials, Material("none")) if mesh.materials and bare else mesh.materials
     textures = {id(m.texture): m.texture for m in materials if m.texture is not None}
     stems = unique_names([_file_stem(texture.name) for texture in textures.values()], "texture")
     known = {
-        key: _add_texture(document, texture, stem)
-        for (key, texture), stem in zip(textures.items(), stems, strict=True)
+        key: _add_texture(document, texture, stem) for (key, texture), stem in zip(textures.items(), stems, strict=True)
     }
     numbers = []
     for material in materials:

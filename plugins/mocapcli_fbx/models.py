@@ -9,7 +9,7 @@ from mocapcli_fbx.document import CENTIMETRES, SCENE, Document, add_number, add_
 from mocapcli_fbx.encoder import Long, Record
 
 
-def add_skeleton(document: Document, name: str, skeleton: Skeleton) -> list[Long]:
+def add_skeleton(document: Document, name: str, skeleton: Skeleton) -> tuple[Long, list[Long]]:
     """A Null that holds the roots, as Blender and Maya write them, and a LimbNode for every joint."""
     holder, _ = add_model(document, name, "Null", SCENE)
     models: list[Long] = []
@@ -22,7 +22,7 @@ def add_skeleton(document: Document, name: str, skeleton: Skeleton) -> list[Long
         _add_vector(properties, "Lcl Rotation", euler[joint])
         _add_vector(properties, "Lcl Scaling", np.ones(3))
         models.append(number)
-    return models
+    return holder, models
 
 
 def add_model(document: Document, name: str, kind: str, parent: Long) -> tuple[Long, Record]:

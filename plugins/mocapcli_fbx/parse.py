@@ -48,13 +48,13 @@ def parse(path: Path) -> dict[str, np.ndarray]:
 
 
 def _bones(scene: Any, tree: Tree) -> set[int]:
-    """Bone nodes, and nodes that skins use as such (but for our writer's static node)."""
+    """Bone nodes, and nodes that skins use as such; without the bone that our writer hangs static parts on."""
     found = {number for number, node in enumerate(tree.nodes) if hold(node.bone) is not None}
     for cluster in items(scene.skin_clusters):
         bone = hold(cluster.bone_node)
-        if bone is not None and real_property(bone, "mocapcli_static", 0.0) == 0.0:
+        if bone is not None:
             found.add(int(bone.typed_id))
-    return found
+    return {node for node in found if real_property(tree.nodes[node], "mocapcli_static", 0.0) == 0.0}
 
 
 def _rigid(tree: Tree, meshes: list[int]) -> set[int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from mocapcli.kinematics import inverse_affine
 from mocapcli.types import Material, Mesh, sanitise_weights
@@ -236,9 +236,3 @@ def _joined(parts: list[Part], name: str) -> np.ndarray | None:
     neutral = np.array(ATTRIBUTES[name])
     filled = [part.attributes.get(name, np.broadcast_to(neutral, (len(part.vertices), len(neutral)))) for part in parts]
     return np.concatenate(filled)
-
-
-def has_static_parts(mesh: Mesh) -> Bool[np.ndarray, " vertices"]:
-    """Vertices that follow no joint at all."""
-    strongest = np.take_along_axis(mesh.skin_indices, mesh.skin_weights.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return mesh.bind_joints[strongest] < 0

@@ -2,7 +2,8 @@
 
 The rest pose is the bind pose where the file has one (skin clusters, else a BindPose), and the node transforms
 where it has not: exporters leave nodes wherever the timeline stood, up to 0.7 of the rig's size away from the
-pose that the artist skinned in. Our own writer's nodes do stand in the rest pose. Animation and skin are exact either way.
+pose that the artist skinned in. (Our own writer's nodes do stand in the rest pose.) Animation and skin are exact
+either way.
 """
 
 import json
@@ -83,7 +84,9 @@ def _rest_matrices(
 def _usable(matrices: Float[np.ndarray, "joints 4 4"]) -> Bool[np.ndarray, " joints"]:
     finite = np.isfinite(matrices).all(axis=(1, 2))
     safe = np.where(finite[:, None, None], matrices, np.eye(4))
-    return finite & (np.abs(safe).max(axis=(1, 2)) < LARGEST) & (np.abs(np.linalg.det(safe[:, :3, :3])) > 1e-18)
+    usable = np.abs(safe).max(axis=(1, 2)) < LARGEST
+    usable[usable] = np.abs(np.linalg.det(safe[usable, :3, :3])) > 1e-18
+    return np.asarray(finite & usable)
 
 
 def _square(matrices: Float[np.ndarray, "frames joints 3 4"]) -> Float[np.ndarray, "frames joints 4 4"]:

@@ -8,7 +8,7 @@ anything that is seen, as long as all binds of a vertex agree where that puts it
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mocapcli.kinematics import inverse_affine, rest_world
 from mocapcli.types import Mesh, Skeleton
@@ -39,6 +39,18 @@ def to_bind_pose(skeleton: Skeleton, mesh: Mesh | None) -> Posed:
         if moved is not None:
             return Posed(moved, pose)
     return Posed(mesh, own)
+
+
+def split_static(mesh: Mesh) -> tuple[Mesh, Mesh]:
+    """Faces that some joint moves, and faces that nothing moves: the latter need no skin at all."""
+    follows = (mesh.bind_joints[mesh.skin_indices] >= 0) & (mesh.skin_weights > 0)
+    moving = follows.any(axis=1)[mesh.faces].any(axis=1)
+    return _with_faces(mesh, moving), _with_faces(mesh, ~moving)
+
+
+def _with_faces(mesh: Mesh, kept: Bool[np.ndarray, " faces"]) -> Mesh:
+    materials = None if mesh.face_materials is None else mesh.face_materials[kept]
+    return replace(mesh, faces=mesh.faces[kept], face_materials=materials)
 
 
 def _moved(mesh: Mesh, pose: Float[np.ndarray, "joints 4 4"]) -> Mesh | None:
