@@ -1,0 +1,1 @@
+"""The neural part: the only place, with training, that imports torch."""

@@ -1,0 +1,204 @@
+"""Pose to rotation in closed form: world-space deltas from an anchor pose.
+
+The delta of a joint is D = G (G_ref)⁻¹, its world rotation against the anchor's. D does not depend on the
+rig's local axes. Positions constrain it: it carries the anchor's bone vectors onto the observed ones. The
+estimate is the pose that fits the positions and changes local rotations least:
+
+    E = Σ_bones w ‖b − D a‖² + Σ_joints κ ‖D − D_parent T‖²,
+
+where a bone's weight w falls with the noise expected and with a stretch no rotation explains, and T is the
+mean of what the two anchors (reference and rest) expect of a joint that stays as it is. Given its
+neighbours, the best D is the rotation nearest to a matrix. A pass from the root outwards is, without noise,
+Procrustes for joints with several children, the shortest arc on the parent's D for one child, and
+inheritance for leaves; further sweeps let the limb beyond decide what the first pass cannot see (the bend of
+a knee gives the twist of the thigh). Everything is batched, differentiable and free of loops over joints.
+"""
+
+from dataclasses import dataclass
+
+import roma
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from mocapcli.network.graph import DepthLevels, fold_levels, gather_parents, sum_children
+from mocapcli.network.kinematics import world_to_local_rotations
+from mocapcli.network.procrustes import information, inverse_symmetric, nearest_rotation
+
+Points = Float[Tensor, "batch frames joints 3"]
+Rotations = Float[Tensor, "batch frames joints 3 3"]
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Two known poses of each rig, in world space and in units of its size: what deltas are measured from."""
+
+    parents: Int[Tensor, "batch joints"]
+    mask: Bool[Tensor, "batch joints"]
+    levels: DepthLevels
+    positions: Float[Tensor, "batch joints 3"]  # of the reference pose
+    rotations: Float[Tensor, "batch joints 3 3"]
+    rest_rotations: Float[Tensor, "batch joints 3 3"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the closed form believes before it sees anything; measured on training rigs."""
+
+    bend: float = 0.3  # radians: how far a joint's local rotation usually strays from the anchors'
+    root_bend: float = 0.07  # the same for a root, against the whole body's heading
+    rest_share: float = 0.4  # of the rest pose in what a joint is expected to do; the reference has the other part
+    floor: float = 0.001  # least error of a bone vector, in sizes
+    stretch: float = 3.0  # how much of a bone's unexplained change of length counts as error of its direction
+    sweeps: int = 8
+    heading_frames: int = 15  # on either side: the heading a root is held to is a mean over time
+    lean: float = 0.3  # of a joint on its own last estimate, against its neighbours' weight: damps the sweeps
+
+
+@dataclass(frozen=True)
+class AnchoredEstimate:
+    """Deltas from the reference pose, and how much of the prior's doubt is left about each axis (0: none, 1: all)."""
+
+    deltas: Rotations
+    doubt: Rotations  # symmetric, in the anchor's world axes
+
+
+def estimate_deltas(
+    positions: Points,
+    anchors: Anchors,
+    noise: Float[Tensor, "batch frames joints"],
+    settings: Settings | None = None,
+) -> AnchoredEstimate:
+    """Closed-form deltas; `noise` is the expected standard deviation of each coordinate. All in sizes."""
+    settings = settings or Settings()
+    kept = positions.dtype
+    problem = _Problem.build(positions.double(), anchors, noise.double(), settings)
+    deltas = problem.outwards()
+    for _ in range(settings.sweeps):
+        deltas = problem.sweep(deltas)
+    return AnchoredEstimate(deltas.to(kept), problem.doubt(deltas).to(kept))
+
+
+def deltas_to_local(
+    deltas: Rotations, parents: Int[Tensor, "batch joints"], rotations: Float[Tensor, "batch joints 3 3"]
+) -> Rotations:
+    """Local rotations L = (D_p G_p)⁻¹ D G, of deltas from an anchor with world rotations G."""
+    return world_to_local_rotations(deltas @ rotations[:, None].to(deltas), parents)
+
+
+def world_to_deltas(world: Rotations, rotations: Float[Tensor, "batch joints 3 3"]) -> Rotations:
+    """Deltas D = G G_ref⁻¹ of world rotations."""
+    return world @ rotations[:, None].transpose(-1, -2).to(world)
+
+
+def estimate_noise(positions: Points, anchors: Anchors) -> Float[Tensor, " batch"]:
+    """Standard deviation of each coordinate's error, in sizes, from how far bones are off their length.
+
+    The median over bones and frames, so that bones that truly stretch do not count as noise.
+    """
+    observed, anchor = _bones(positions, anchors)
+    off = (observed.norm(dim=-1) - anchor.norm(dim=-1)).abs()
+    bone = (anchors.parents >= 0)[:, None] & (anchor.norm(dim=-1) > 1e-3)
+    off = torch.where(bone, off, torch.nan)
+    middle = off.flatten(1).nanmedian(dim=1).values
+    return torch.nan_to_num(middle) / (0.6745 * 2**0.5)
+
+
+def estimate_heading(positions: Points, anchors: Anchors, reach: int) -> Float[Tensor, "batch frames 3 3"]:
+    """Turn about the vertical that best carries the reference pose onto each frame's neighbourhood."""
+    mask = anchors.mask[:, None, :, None].to(positions)
+    anchor = anchors.positions[:, None].to(positions)
+
+    def centred(points: Tensor) -> Tensor:
+        return (points - (points * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)) * mask
+
+    here, there = centred(positions), centred(anchor)
+    cosine = (here[..., [0, 2]] * there[..., [0, 2]]).sum((-1, -2))
+    sine = (here[..., 0] * there[..., 2] - here[..., 2] * there[..., 0]).sum(-1)
+    both = torch.stack([cosine, sine], dim=1)
+    both = torch.nn.functional.avg_pool1d(both, 2 * reach + 1, 1, reach, count_include_pad=False)
+    angle = torch.atan2(both[:, 1] + 1e-12, both[:, 0] + 1e-9)
+    up = torch.tensor([0.0, 1.0, 0.0]).to(angle)
+    return roma.rotvec_to_rotmat(angle[..., None] * up)
+
+
+def expected_turn(anchors: Anchors) -> Float[Tensor, "batch 1 joints 3 3"]:
+    """D_parentᵀ D of a joint that has the rest pose's local rotation; with the reference's it is the identity."""
+    turn = (anchors.rest_rotations @ anchors.rotations.transpose(-1, -2))[:, None]
+    root = (anchors.parents < 0)[:, None, :, None, None]
+    return torch.where(root, torch.eye(3).to(turn), gather_parents(turn, anchors.parents).transpose(-1, -2) @ turn)
+
+
+def expected_between(anchors: Anchors, rest_share: float) -> Float[Tensor, "batch 1 joints 3 3"]:
+    """Mean of what the two anchors expect; a matrix between two rotations."""
+    turn = expected_turn(anchors)
+    return torch.eye(3).to(turn) * (1 - rest_share) + rest_share * turn
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The energy of one batch, in float64."""
+
+    anchors: Anchors
+    evidence: Rotations  # Σ w b aᵀ over each joint's bones
+    expected: Float[Tensor, "batch 1 joints 3 3"]  # T
+    heading: Float[Tensor, "batch frames 1 3 3"]
+    prior: Float[Tensor, "batch 1 joints 1 1"]  # κ
+    settings: Settings
+
+    @classmethod
+    def build(
+        cls, positions: Points, anchors: Anchors, noise: Float[Tensor, "batch frames joints"], settings: Settings
+    ) -> "_Problem":
+        parents = anchors.parents
+        observed, anchor = _bones(positions, anchors)
+        stretch = observed.norm(dim=-1) - anchor.norm(dim=-1)
+        variance = noise.square() + gather_parents(noise, parents).square()
+        # Lengths differ by noise as well: only what exceeds it is a stretch.
+        variance = variance + settings.floor**2 + settings.stretch * (stretch.square() - variance).clamp_min(0)
+        evidence = sum_children(observed[..., :, None] * anchor[..., None, :] / variance[..., None, None], parents)
+        root = (parents < 0)[:, None, :, None, None]
+        prior = torch.where(root, settings.root_bend, settings.bend).to(positions) ** -2 / 2
+        heading = estimate_heading(positions, anchors, settings.heading_frames)[:, :, None]
+        expected = expected_between(anchors, settings.rest_share).to(positions)
+        return cls(anchors, evidence, expected, heading, prior, settings)
+
+    def outwards(self) -> Rotations:
+        """From the root to the leaves, each joint against its parent's estimate."""
+        root = (self.anchors.parents < 0)[:, None, :, None, None]
+        expected = self.prior * torch.where(root, self.heading @ self.expected, self.expected)
+        both = torch.stack([self.evidence, expected], dim=-3)
+
+        def step(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
+            prior = above @ own[..., 1, :, :] if len(above) else own[..., 1, :, :]
+            return nearest_rotation(own[..., 0, :, :] + prior)
+
+        return fold_levels(self.anchors.levels, both, step)
+
+    def sweep(self, deltas: Rotations) -> Rotations:
+        """Every joint at once against all its neighbours; leaning on itself keeps the energy falling."""
+        prior, neighbours = self._neighbours(deltas)
+        return nearest_rotation(self.evidence + neighbours + self.settings.lean * prior * deltas)
+
+    def doubt(self, deltas: Rotations) -> Rotations:
+        """Posterior variance of each joint given its neighbours, over the variance without any evidence."""
+        prior, neighbours = self._neighbours(deltas)
+        curvature = information(deltas, self.evidence + neighbours) / (2 * prior)
+        return inverse_symmetric(curvature + 1e-6 * torch.eye(3).to(curvature))
+
+    def _neighbours(self, deltas: Rotations) -> tuple[Tensor, Rotations]:
+        """Total weight of a joint's neighbours, and what they expect of it."""
+        parents = self.anchors.parents
+        root = (parents < 0)[:, None, :, None, None]
+        above = torch.where(root, self.heading, gather_parents(deltas, parents)) @ self.expected
+        below = sum_children(self.prior * deltas @ self.expected.transpose(-1, -2), parents)
+        return self.prior + sum_children(self.prior, parents), self.prior * above + below
+
+
+def _bones(positions: Points, anchors: Anchors) -> tuple[Points, Points]:
+    """Vectors from each joint's parent to it, observed and in the reference pose; a root's are nil."""
+    anchor = anchors.positions[:, None].to(positions)
+    return (
+        positions - gather_parents(positions, anchors.parents),
+        (anchor - gather_parents(anchor, anchors.parents)).expand_as(positions),
+    )

@@ -1,0 +1,140 @@
+"""Pose to rotation, learned: joint positions over time and two known poses of the rig to joint rotations.
+
+`anchored` starts from the closed form and lets GL-GMHA correct it: each joint gets a turn of what was *seen*
+of it in the world, a turn of what its *parent* lets expect, and a gate between the two. From the root
+outwards the gate blends them, so a leaf follows a corrected parent, and thin evidence falls back on the
+anchors. `direct` regresses local rotations as 6D, the paper's plain form. Root translations pass through.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import roma
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mocapcli.network.anchored import (
+    AnchoredEstimate,
+    Settings,
+    estimate_deltas,
+    estimate_noise,
+    expected_between,
+)
+from mocapcli.network.attention import GraphTransformer
+from mocapcli.network.graph import DepthLevels, fold_levels
+from mocapcli.network.kinematics import local_to_world_rotations, matrix_to_quaternion, world_to_local_rotations
+from mocapcli.network.procrustes import nearest_rotation
+from mocapcli.network.reference import NameEmbedding, RigBatch
+from mocapcli.network.rotation_features import (
+    DIRECT_FEATURES,
+    MOVING_FEATURES,
+    STATIC_FEATURES,
+    anchored_features,
+    direct_features,
+)
+
+Points = Float[Tensor, "batch frames joints 3"]
+Rotations = Float[Tensor, "batch frames joints 3 3"]
+
+
+@dataclass(frozen=True)
+class RotationConfig:
+    """Everything that decides the network's shape."""
+
+    rotation_head: Literal["anchored", "direct"] = "anchored"
+    channels: int = 96
+    heads: int = 4
+    blocks: int = 6
+    window: int = 8
+    expansion: int = 2
+    closed_form: Settings = Settings()
+
+
+@dataclass(frozen=True)
+class RotationOutput:
+    """World and local rotations of every joint, the root's path, and the closed form it started from."""
+
+    world: Rotations
+    local: Rotations
+    root_positions: Float[Tensor, "batch frames 3"]  # in sizes, as given
+    estimate: AnchoredEstimate | None
+
+
+class RotationHead(nn.Module):
+    """Stage 2, usable alone: `head(positions, rig)` with positions in units of each rig's size."""
+
+    def __init__(self, config: RotationConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or RotationConfig()
+        channels = self.config.channels
+        direct = self.config.rotation_head == "direct"
+        self.embed = nn.Linear(DIRECT_FEATURES if direct else STATIC_FEATURES + MOVING_FEATURES, channels)
+        self.names = NameEmbedding(channels)
+        self.transformer = GraphTransformer(
+            channels, self.config.heads, self.config.blocks, self.config.window, self.config.expansion
+        )
+        self.read_out = nn.Sequential(nn.Linear(channels, channels), nn.GELU(), nn.Linear(channels, 6 if direct else 7))
+        last = self.read_out[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(
+        self,
+        positions: Points,
+        rig: RigBatch,
+        noise: Float[Tensor, "batch frames joints"] | None = None,
+        frame_mask: Bool[Tensor, "batch frames"] | None = None,
+    ) -> RotationOutput:
+        """`noise`: expected standard deviation of each coordinate, in sizes; read off the bone lengths if not given."""
+        if self.config.rotation_head == "direct":
+            return self._direct(positions, rig, frame_mask)
+        if noise is None:
+            noise = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+        estimate = estimate_deltas(positions, rig.anchors, noise, self.config.closed_form)
+        features = anchored_features(positions, rig, estimate, noise)
+        raw = self._read(features, rig, frame_mask)
+        deltas = correct_deltas(raw, rig, estimate, self.config.closed_form)
+        world = deltas @ rig.reference_rotations[:, None]
+        return RotationOutput(world, world_to_local_rotations(world, rig.parents), positions[:, :, 0], estimate)
+
+    def _direct(self, positions: Points, rig: RigBatch, frame_mask: Tensor | None) -> RotationOutput:
+        raw = self._read(direct_features(positions, rig), rig, frame_mask)
+        upright = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).to(raw)  # the identity, row by row
+        local = roma.special_gramschmidt((raw + upright).unflatten(-1, (3, 2)))
+        return RotationOutput(local_to_world_rotations(local, rig.levels), local, positions[:, :, 0], None)
+
+    def _read(self, features: Tensor, rig: RigBatch, frame_mask: Tensor | None) -> Tensor:
+        tokens = self.embed(features) + self.names(rig.name_grams)[:, None]
+        raw: Tensor = self.read_out(self.transformer(tokens, rig.graph, frame_mask))
+        return raw.to(features.dtype)
+
+
+def correct_deltas(
+    raw: Float[Tensor, "batch frames joints 7"], rig: RigBatch, estimate: AnchoredEstimate, settings: Settings
+) -> Rotations:
+    """Deltas after the network's say: of zeros, the closed form itself (leaves and thin evidence by their parents)."""
+    seen = roma.quat_product(matrix_to_quaternion(estimate.deltas), _small_turn(raw[..., :3]))
+    anchors = nearest_rotation(expected_between(rig.anchors, settings.rest_share))
+    expected = roma.quat_product(matrix_to_quaternion(anchors).expand_as(seen), _small_turn(raw[..., 3:6]))
+    unseen = estimate.doubt.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True).clamp(0.01, 0.99)
+    gate = torch.sigmoid(raw[..., 6:] + torch.logit(unseen**4))
+    blended = fold_levels(rig.levels, torch.cat([seen, expected, gate], dim=-1), _blend)
+    return roma.unitquat_to_rotmat(blended)
+
+
+def _blend(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
+    """Between what was seen of a joint and what its parent lets expect; a root has only the former."""
+    seen, expected, gate = own[..., :4], own[..., 4:8], own[..., 8:]
+    if not len(above):
+        return seen
+    inherited = roma.quat_product(above, expected)
+    inherited = inherited * torch.where((inherited * seen).sum(-1, keepdim=True) < 0, -1.0, 1.0)
+    mixed = seen + gate * (inherited - seen)
+    return mixed / mixed.norm(dim=-1, keepdim=True)
+
+
+def _small_turn(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4"]:
+    """Quaternion whose vector part is half of `vectors` before normalising: smooth, never a full turn."""
+    quaternion = torch.cat([vectors / 2, torch.ones_like(vectors[..., :1])], dim=-1)
+    return quaternion / quaternion.norm(dim=-1, keepdim=True)

@@ -1,0 +1,114 @@
+"""The camera's frame and what follows from it: lifting image places to space, facing, gravity.
+
+Camera axes here are those of the picture: x right, y up, z towards the viewer; lengths are in units of the rig's
+size, around the body's centre (mean of deforming joints). Image places run from -1 to 1 over the crop, y **down**.
+"""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+YAW_BINS = 24
+Places = Float[Tensor, "batch frames joints 2"]
+Points = Float[Tensor, "batch frames joints 3"]
+
+
+def lift(
+    places: Places,
+    depth: Float[Tensor, "batch frames joints"],
+    half_width: Float[Tensor, "batch frames"],
+    tangent: Float[Tensor, "batch frames"],
+) -> Points:
+    """Image places and depths to points.
+
+    `half_width` is half the crop's width at the centre's distance, in sizes; `tangent` that of half its field of view.
+    """
+    distance = half_width / tangent
+    width = half_width[..., None] * (1 - depth / distance[..., None])  # nearer things span less of the world
+    return torch.stack([places[..., 0] * width, -places[..., 1] * width, depth], dim=-1)
+
+
+def project(
+    points: Points, half_width: Float[Tensor, "batch frames"], tangent: Float[Tensor, "batch frames"]
+) -> Places:
+    """The inverse of `lift` for the two image coordinates."""
+    distance = half_width / tangent
+    width = half_width[..., None] * (1 - points[..., 2] / distance[..., None]).clamp_min(0.05)
+    return torch.stack([points[..., 0], -points[..., 1]], dim=-1) / width[..., None]
+
+
+def centre_of(points: Points, joints: Bool[Tensor, "batch joints"]) -> Float[Tensor, "batch frames 1 3"]:
+    """Mean of the chosen joints."""
+    weight = joints[:, None, :, None].to(points)
+    return (points * weight).sum(2, keepdim=True) / weight.sum(2, keepdim=True).clamp_min(1)
+
+
+def tilt_matrix(pitch: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
+    """From the upright frame (y against gravity, z level, towards the viewer) to the camera's, which looks down."""
+    cosine, sine = torch.cos(pitch), torch.sin(pitch)
+    zero, one = torch.zeros_like(pitch), torch.ones_like(pitch)
+    rows = [one, zero, zero, zero, cosine, -sine, zero, sine, cosine]
+    matrix: Tensor = torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return matrix
+
+
+def turn_matrix(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation about the vertical."""
+    cosine, sine = torch.cos(yaw), torch.sin(yaw)
+    zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)
+    rows = [cosine, zero, sine, zero, one, zero, -sine, zero, cosine]
+    matrix: Tensor = torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return matrix
+
+
+def facing_of(
+    upright: Points, rest: Float[Tensor, "batch joints 3"], joints: Bool[Tensor, "batch joints"]
+) -> Float[Tensor, "batch frames"]:
+    """Yaw that turns the rest pose about the vertical nearest to the observed one."""
+    weight = joints[:, None, :, None].to(upright)
+    here = (upright - centre_of(upright, joints)) * weight
+    there = rest[:, None] - centre_of(rest[:, None], joints)
+    cosine = (here[..., [0, 2]] * there[..., [0, 2]]).sum((-1, -2))
+    sine = (here[..., 0] * there[..., 2] - here[..., 2] * there[..., 0]).sum(-1)
+    return torch.atan2(sine, cosine + 1e-9)
+
+
+def yaw_to_bins(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch bins"]:
+    """Soft labels: a narrow bump over the two or three nearest of the bins."""
+    distance = wrap(yaw[..., None] - bin_centres(yaw.device))
+    return functional.softmax(-((distance / (2 * math.pi / YAW_BINS)) ** 2) * 2, dim=-1)
+
+
+def bin_centres(device: torch.device | str = "cpu") -> Float[Tensor, " bins"]:
+    return torch.arange(YAW_BINS, device=device) * (2 * math.pi / YAW_BINS)
+
+
+def bins_to_yaw(bins: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    return bin_centres(bins.device)[bins]
+
+
+def wrap(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Into -π … π."""
+    return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
+
+
+def decide_facing(
+    logits: Float[Tensor, "frames bins"], steadiness: float = 4.0, most_turn: int = 2
+) -> Int[Tensor, " frames"]:
+    """The best path of yaw bins along a clip (Viterbi): bodies turn, but not from one frame to the next."""
+    scores = functional.log_softmax(logits.double(), dim=-1)
+    steps = torch.arange(YAW_BINS)
+    apart = (steps[:, None] - steps[None, :] + YAW_BINS // 2) % YAW_BINS - YAW_BINS // 2
+    change = -steadiness * (apart.abs().double() / most_turn) ** 2
+    total, back = scores[0], []
+    for frame in scores[1:]:
+        best, origin = (total[:, None] + change).max(dim=0)
+        total = best + frame
+        back.append(origin)
+    path = [int(total.argmax())]
+    for origin in reversed(back):
+        path.append(int(origin[path[-1]]))
+    return torch.tensor(path[::-1])
