@@ -1,10 +1,12 @@
-"""Pure pose maths on numpy, above scipy's `Rotation`: arrays in, arrays out, any leading batch axes."""
+"""Pure pose maths on numpy, above scipy's `Rotation`: arrays in, arrays out, any leading batch axes.
+
+Forward kinematics needs numpy alone (machines that only train may lack scipy), hence the imports inside.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.transform import Rotation
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.types import Asset, Mesh, Motion, Rig, Skeleton
@@ -13,12 +15,24 @@ Matrices = Float[np.ndarray, "*batch joints 4 4"]
 
 
 def quat_to_matrix(quaternions: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 3 3"]:
-    batch = quaternions.shape[:-1]
-    return Rotation.from_quat(quaternions.reshape(-1, 4)).as_matrix().reshape(*batch, 3, 3)
+    """Unit quaternions to rotation matrices."""
+    x, y, z, w = np.moveaxis(np.asarray(quaternions, dtype=np.float64), -1, 0)
+    out = np.empty((*x.shape, 3, 3))
+    out[..., 0, 0], out[..., 1, 1], out[..., 2, 2] = (
+        1 - 2 * (y * y + z * z),
+        1 - 2 * (x * x + z * z),
+        1 - 2 * (x * x + y * y),
+    )
+    out[..., 0, 1], out[..., 1, 0] = 2 * (x * y - z * w), 2 * (x * y + z * w)
+    out[..., 0, 2], out[..., 2, 0] = 2 * (x * z + y * w), 2 * (x * z - y * w)
+    out[..., 1, 2], out[..., 2, 1] = 2 * (y * z - x * w), 2 * (y * z + x * w)
+    return out
 
 
 def matrix_to_quat(matrices: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 4"]:
     """Rotation matrices (already orthonormal) to quaternions with w >= 0."""
+    from scipy.spatial.transform import Rotation
+
     batch = matrices.shape[:-2]
     quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
     return quaternions.reshape(*batch, 4)
@@ -243,6 +257,8 @@ def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray
     """
     if not (np.isfinite(scale) and scale > 0):
         raise InvalidDataError(f"scale must be positive, not {scale}")
+    from scipy.spatial.transform import Rotation
+
     turn = Rotation.identity() if rotation is None else Rotation.from_quat(rotation)
     skeleton = asset.rig.skeleton
     roots = skeleton.parents < 0

@@ -124,7 +124,12 @@ def test_decimation_keeps_the_shape() -> None:
 def test_influences_are_limited_to_the_strongest() -> None:
     weights = np.array([[0.1, 0.2, 0.3, 0.05, 0.35]])
     mesh = Mesh(
-        np.zeros((1, 3)), np.zeros((0, 3), int), np.arange(5)[None], weights, np.zeros(5), np.tile(np.eye(4), (5, 1, 1))
+        np.zeros((1, 3)),
+        np.zeros((0, 3), int),
+        np.arange(5)[None],
+        weights,
+        np.zeros(5, int),
+        np.tile(np.eye(4), (5, 1, 1)),
     )
     limited = limit_influences(mesh)
     assert set(limited.skin_indices[0].tolist()) == {0, 1, 2, 4}

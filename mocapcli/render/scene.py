@@ -15,10 +15,10 @@ from jaxtyping import Float, Int
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import motion_world, rest_world
-from mocapcli.render.camera import Camera, fit
+from mocapcli.render.camera import Camera, Number, fit
 from mocapcli.render.capsules import capsule_mesh
 from mocapcli.render.rasteriser import Images, draw
-from mocapcli.render.skinning import Points, Skin, make_skin, skin_points
+from mocapcli.render.skinning import Normals, Points, Skin, make_skin, skin_points
 from mocapcli.render.surface import Surface, pack
 from mocapcli.render.textures import MAX_SIDE
 from mocapcli.types import Mesh, Motion, Rig
@@ -71,7 +71,7 @@ def prepare(rig: Rig, mesh: Mesh | None = None, *, max_texture_side: int = MAX_S
     return Model(rig, chosen, make_skin(chosen), pack(chosen, max_texture_side))
 
 
-def pose_points(model: Model, world: World) -> tuple[Points, Points]:
+def pose_points(model: Model, world: World) -> tuple[Points, Normals]:
     """World vertices and normals of posed joints."""
     return skin_points(model.skin, world)
 
@@ -122,7 +122,7 @@ def world_of(model: Model, motion: Motion | None, frames: Sequence[int] | slice 
 
 
 def frame_motion(
-    model: Model, motion: Motion | None, *, yaw: float = 30.0, pitch: float = 12.0, samples: int = 24, **fit_options: Any
+    model: Model, motion: Motion | None, *, yaw: Number = 30.0, pitch: Number = 12.0, samples: int = 24, **fit_options: Any
 ) -> Camera:
     """A still camera that sees the whole clip (judged by up to `samples` frames); options as for `camera.fit`."""
     world = world_of(model, motion)
@@ -133,7 +133,7 @@ def frame_motion(
 
 
 def follow_motion(
-    model: Model, motion: Motion | None, *, yaw: float = 30.0, pitch: float = 12.0, **fit_options: Any
+    model: Model, motion: Motion | None, *, yaw: Number = 30.0, pitch: Number = 12.0, **fit_options: Any
 ) -> list[Camera]:
     """One camera a frame, each framing that frame alone."""
     points, _ = pose_points(model, world_of(model, motion))

@@ -13,6 +13,7 @@ from scipy import sparse
 from mocapcli.types import Mesh
 
 Points = Float[np.ndarray, "frames vertices 3"]
+Normals = Float[np.ndarray, "frames _ 3"]  # as many as vertices, or none
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ def bind_matrices(skin: Skin, world: Float[np.ndarray, "frames joints 4 4"]) -> 
     return moved
 
 
-def skin_points(skin: Skin, world: Float[np.ndarray, "frames joints 4 4"]) -> tuple[Points, Points]:
+def skin_points(skin: Skin, world: Float[np.ndarray, "frames joints 4 4"]) -> tuple[Points, Normals]:
     """World vertices and normals (not normalised; no vertices where the mesh has none) of every frame, float32."""
     matrices = bind_matrices(skin, world)
     points = _blend(skin.points, matrices)
