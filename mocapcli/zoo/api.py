@@ -1,6 +1,7 @@
 """`make_creature`: a seed to a whole animated asset."""
 
 from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float
@@ -38,7 +39,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Plan]] = {
     "theropod": beasts.theropod,
     "wyvern": beasts.wyvern,
 }
-SHAPE, LOOK, MOVES, FRAMES = range(4)  # independent streams of one seed
+SHAPE, LOOK, MOVES, FRAMES, KIND = range(5)  # independent streams of one seed
 
 
 def make_creature(seed: int, kind: str | None = None, axes: Axes | None = None) -> Asset:
@@ -52,17 +53,20 @@ def make_creature(seed: int, kind: str | None = None, axes: Axes | None = None) 
         raise UsageError(f"no axis convention called {axes!r}", remedy=f"known: {', '.join(AXES)}")
     if seed < 0:
         raise UsageError(f"a seed must not be negative, not {seed}")
-    shape, look, moves, frames = (np.random.default_rng([seed, stream]) for stream in (SHAPE, LOOK, MOVES, FRAMES))
-    kind = kind or str(shape.choice(list(KINDS)))
+    kind = kind or str(np.random.default_rng([seed, KIND]).choice(list(KINDS)))
+    word = crc32(kind.encode())
+    shape, look, moves, frames = (np.random.default_rng([seed, word, n]) for n in (SHAPE, LOOK, MOVES, FRAMES))
     body = build_body(KINDS[kind](shape), shape)
-    skin = build_skin(body, int(look.integers(1400, 3800)))
+    skin = build_skin(body, int(look.integers(2000, 4200)))
+    roles = [body.labels[joint].role for joint in skin.indices[:, 0]]
+    coat = paint(skin, roles, kind in ("biped", "centaur", "naga"), look)
     size = float(np.exp(look.uniform(np.log(0.4), np.log(3.0))))
     drawn = str(frames.choice(AXES))
     gauge = joint_frames(body, axes or drawn, frames)  # type: ignore[arg-type]
     rest = _rest_pose(body, moves)
     puppets = [(name, perform(body, name, moves)) for name in _choose(body.plan.abilities, moves)]
     skeleton = _skeleton(body, rest, gauge)
-    rig = Rig(skeleton, _mesh(body, skin, paint(skin, look), gauge), f"{kind}-{seed:06d}")
+    rig = Rig(skeleton, _mesh(body, skin, coat, gauge), f"{kind}-{seed:06d}")
     motions = tuple(_motion(name, puppet, gauge) for name, puppet in puppets)
     return transform_asset(Asset(rig, motions), size)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mocapcli.zoo.heads import beast_head, bird_head, ears, horns, human_head, nose_horn
 from mocapcli.zoo.limbs import arm, bat_wing, bird_wing, leg, neck, tail
-from mocapcli.zoo.plan import Plan, chain, profile, vec
+from mocapcli.zoo.plan import Number, Plan, chain, profile, vec
 
 Generator = np.random.Generator
 
@@ -20,7 +20,7 @@ def biped(rng: Generator) -> Plan:
     shoulders = hips + vec(0, trunk, 0)
     wide = trunk * rng.uniform(0.27, 0.42)
     points = chain([hips, (hips + shoulders) / 2 + vec(0, 0, -0.02), shoulders], joints)
-    radii = profile([0.13 * stout, 0.11 * stout, 0.125 * stout, 0.08], joints)
+    radii = profile([0.13 * stout, 0.12 * stout, 0.135 * stout, 0.08], joints)
     spine = plan.limb("spine", points, radii, scale=(1.3, 1.0, 0.95))
     plan.lump((spine, 0), hips + vec(0.06, -0.02, -0.02), hips + vec(-0.06, -0.02, -0.02), (0.13 * stout, 0.13 * stout))
     chest = hips + vec(0, 0.72 * trunk, 0.01)
@@ -53,7 +53,7 @@ def quadruped(rng: Generator, kind: str = "quadruped") -> Plan:
     middle = (hips + chest) / 2 + vec(0, rng.uniform(-0.06, 0.08), 0)
     body = profile([girth * 0.9, girth * rng.uniform(0.8, 1.05), girth * 1.1, girth * 0.75], joints)
     spine = plan.limb("spine", chain([hips, middle, chest], joints), body, scale=(rng.uniform(0.72, 0.95), 1, 1))
-    thigh = girth * rng.uniform(0.38, 0.55)
+    thigh = girth * rng.uniform(0.32, 0.46)
     column = girth > 0.26
     back = plan_hip(hips, girth)
     hind = leg(plan, rng, (spine, 0), back, 1, "column" if column else "hind", thigh, 0 if column else 3)
@@ -78,13 +78,13 @@ def quadruped(rng: Generator, kind: str = "quadruped") -> Plan:
     return plan
 
 
-def plan_hip(point: np.ndarray, girth: float) -> np.ndarray:
+def plan_hip(point: np.ndarray, girth: Number) -> np.ndarray:
     """Where a leg begins beside the spine."""
-    return np.asarray(point + vec(girth * 0.52, -0.15 * girth, 0))
+    return np.asarray(point + vec(girth * 0.58, -0.15 * girth, 0))
 
 
 def dress_beast(
-    plan: Plan, rng: Generator, spine: int, skull: int, size: float, hips: np.ndarray, girth: float, length: float
+    plan: Plan, rng: Generator, spine: int, skull: int, size: Number, hips: np.ndarray, girth: Number, length: Number
 ) -> None:
     """Ears, horns and a tail, as chance has it."""
     if rng.random() < 0.9:
@@ -254,7 +254,7 @@ def dragon(rng: Generator, forelegs: bool = True) -> Plan:
     return plan
 
 
-def tail_blade(plan: Plan, number: int, girth: float) -> None:
+def tail_blade(plan: Plan, number: int, girth: Number) -> None:
     """A flat arrowhead at the end of the tail."""
     limb = plan.limbs[number]
     away = limb.points[-1] - limb.points[-2]
@@ -277,7 +277,12 @@ def bird(rng: Generator) -> Plan:
     chest = hips + rng.uniform(0.32, 0.45) * vec(0, np.sin(pitch), np.cos(pitch))
     spine = plan.limb("spine", chain([hips, chest], joints), profile([girth * 0.75, girth, girth * 0.65], joints))
     hip = hips + vec(girth * 0.5, -0.3 * girth, 0.08)
-    leg(plan, rng, (spine, 0), hip, 0, "hind", girth * 0.28, 3, foot=0.22)
+    legs = leg(plan, rng, (spine, 0), hip, 0, "bird", girth * 0.3, 3, foot=0.26)
+    for limb, sign in zip(legs, (1, -1), strict=True):
+        start = hip * vec(sign, 1, 1)
+        plan.lump((limb, 0), start, start + vec(0, -0.14 * height, 0.03), (girth * 0.42, girth * 0.3), (0.8, 1, 1))
+    belly = (hips + chest) / 2 - vec(0, 0.3 * girth, 0)
+    plan.lump((spine, 0), belly, belly + 0.2 * (chest - hips), (girth * 0.95, girth * 0.95), (0.95, 1, 1), 0.8)
     shoulder = chest + vec(girth * 0.6, 0.15 * girth, -0.05)
     span = rng.uniform(0.7, 1.3)
     bird_wing(plan, rng, (spine, joints - 1), shoulder, span, span * rng.uniform(0.3, 0.5), girth * 0.25)
@@ -290,7 +295,7 @@ def bird(rng: Generator) -> Plan:
     return plan
 
 
-def feather_tail(plan: Plan, rng: Generator, spine: int, hips: np.ndarray, girth: float, length: float) -> None:
+def feather_tail(plan: Plan, rng: Generator, spine: int, hips: np.ndarray, girth: Number, length: Number) -> None:
     from mocapcli.zoo.plan import Sheet
 
     joints = int(rng.integers(1, 4))

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from mocapcli.zoo.gait import Gait, Path, crouch, plant
 from mocapcli.zoo.layers import (
+    BUGS,
     bend,
     breathe,
     elbow_axis,
@@ -19,11 +20,11 @@ from mocapcli.zoo.layers import (
     wave,
 )
 from mocapcli.zoo.legs import Leg
+from mocapcli.zoo.plan import Number
 from mocapcli.zoo.puppet import Puppet, X, Y, Z
 
 Generator = np.random.Generator
 Curve = Float[np.ndarray, " frames"]
-BUGS = ("spider", "insect", "scorpion")
 
 
 def all_legs(puppet: Puppet) -> list[Leg]:
@@ -38,7 +39,7 @@ def rows(puppet: Puppet) -> int:
     return len({puppet.body.plan.limbs[n].row for n in puppet.body.plan.with_role("leg")})
 
 
-def walk(puppet: Puppet, rng: Generator, cycles: int, fast: bool = False, turn: float = 0.0) -> None:
+def walk(puppet: Puppet, rng: Generator, cycles: int, fast: bool = False, turn: Number = 0.0) -> None:
     """Walk, trot, run or scuttle; `turn` in radians over the clip."""
     legs, plan = all_legs(puppet), puppet.body.plan
     bug = plan.kind in BUGS
@@ -57,7 +58,7 @@ def walk(puppet: Puppet, rng: Generator, cycles: int, fast: bool = False, turn: 
         0.15 if bug else rng.uniform(0.3, 0.7),
     )
     path = Path(2 * half / (duty * period), turn / float(puppet.time[-1]))
-    stand(puppet, rng)
+    stand(puppet)
     stride_body(puppet, rng, legs, cycles, half, height, fast, bound)
     swing_arms(puppet, cycles, rng.uniform(0.25, 0.5) * (1.8 if fast else 1.0), 0.9 if fast else 0.3)
     if turn:
@@ -67,7 +68,7 @@ def walk(puppet: Puppet, rng: Generator, cycles: int, fast: bool = False, turn: 
 
 
 def stride_body(
-    puppet: Puppet, rng: Generator, legs: list[Leg], cycles: int, half: float, height: float, fast: bool, bound: bool
+    puppet: Puppet, rng: Generator, legs: list[Leg], cycles: int, half: Number, height: Number, fast: bool, bound: bool
 ) -> None:
     """Bob, sway, roll and twist of trunk and neck in time with the steps."""
     plan = puppet.body.plan
@@ -100,7 +101,7 @@ def stride_body(
             bend(puppet, number, X, -0.06 * strength * puppet.swing(2 * cycles, 0.35))
 
 
-def swing_arms(puppet: Puppet, cycles: int, amount: float, elbow: float) -> None:
+def swing_arms(puppet: Puppet, cycles: int, amount: Number, elbow: Number) -> None:
     """Arms against the legs, forearms turning as they go."""
     plan = puppet.body.plan
     if plan.kind in BUGS:
@@ -114,7 +115,7 @@ def swing_arms(puppet: Puppet, cycles: int, amount: float, elbow: float) -> None
             puppet.twist(joints[1], 0.4 + 0.5 * amount * curve)
 
 
-def lean_into(puppet: Puppet, turn: float) -> None:
+def lean_into(puppet: Puppet, turn: Number) -> None:
     plan = puppet.body.plan
     share = float(np.clip(turn, -1.2, 1.2)) * np.sin(np.pi * puppet.part) ** 0.5
     for number in plan.with_role("spine"):
@@ -136,7 +137,7 @@ def hop(puppet: Puppet, rng: Generator, cycles: int) -> None:
     part = (puppet.part * cycles) % 1.0
     air = np.clip((part - duty) / (1 - duty), 0, 1)
     down = np.clip(part / duty, 0, 1)
-    stand(puppet, rng)
+    stand(puppet)
     puppet.offset[:, 1] = jump * 4 * air * (1 - air) * (1 + 0 * down) - 0.14 * height * np.sin(np.pi * down) ** 2
     puppet.offset[:, 1] -= crouch(legs, half)
     puppet.turn(puppet.body.trunk, X, 0.14 * np.sin(2 * np.pi * (part - 0.2)))
@@ -157,7 +158,7 @@ def idle(puppet: Puppet, rng: Generator, cycles: int) -> None:
     """Breathe, look about, shift the weight."""
     legs = all_legs(puppet)
     height = hip_height(legs)
-    stand(puppet, rng)
+    stand(puppet)
     breathe(puppet, 2, rng.uniform(0.02, 0.05))
     look(puppet, rng, rng.uniform(0.4, 0.9))
     sway = rng.uniform(0.01, 0.04)
@@ -175,7 +176,7 @@ def attack(puppet: Puppet, rng: Generator, cycles: int) -> None:
     legs, plan = all_legs(puppet), puppet.body.plan
     height = hip_height(legs)
     strike = puppet.keyed((0, 0), (0.28, -0.6), (0.36, -0.6), (0.5, 1.0), (0.62, 0.85), (1, 0))
-    stand(puppet, rng, wings=False)
+    stand(puppet, wings=False)
     if plan.with_role("wing"):
         fold_wings(puppet, np.clip(1 - 0.55 * np.abs(strike), 0, 1))
     reach = 0.2 * height * rng.uniform(0.7, 1.3)
@@ -204,7 +205,7 @@ def attack(puppet: Puppet, rng: Generator, cycles: int) -> None:
     still_feet(puppet)
 
 
-def strike_arms(puppet: Puppet, strike: Curve, twist: float) -> None:
+def strike_arms(puppet: Puppet, strike: Curve, twist: Number) -> None:
     """A blow with the leading arm, the other following; pincers both at once."""
     plan = puppet.body.plan
     for number in plan.with_role("arm"):
@@ -226,7 +227,7 @@ def rear(puppet: Puppet, rng: Generator, cycles: int) -> None:
     last = max(plan.limbs[leg.limb].row for leg in legs)
     bug = plan.kind in BUGS
     tilt = (0.35 if bug else rng.uniform(0.55, 0.95)) * (1.0 if last else 0.4)
-    stand(puppet, rng, wings=False)
+    stand(puppet, wings=False)
     fold_wings(puppet, np.clip(1 - 0.8 * up, 0, 1))
     puppet.turn(puppet.body.trunk, X, -tilt * up)
     puppet.offset[:, 1] = -0.10 * hip_height(legs) * up - crouch(legs, 0.04)
@@ -254,12 +255,12 @@ def paw(puppet: Puppet, legs: list[Leg], up: Curve, bug: bool) -> None:
             puppet.turn(joint, mirrored, (-0.2 if bug else 0.55 + 0.25 * beat) * up)
 
 
-def fly(puppet: Puppet, rng: Generator, cycles: int, glide: bool = False) -> None:
+def fly(puppet: Puppet, rng: Generator, cycles: int, glide: bool = False, hover: bool = False) -> None:
     """Beat or hold the wings, legs drawn up, the body riding on the strokes."""
     plan, height = puppet.body.plan, 0.5
     beats = cycles * (4 if plan.kind == "insect" else 1)
     amplitude = 0.1 if glide else rng.uniform(0.45, 0.8)
-    speed = rng.uniform(1.0, 3.0)
+    speed = rng.uniform(1.0, 3.0) * (0.0 if hover else 1.0)
     puppet.position = Path(speed).position(puppet.time)
     puppet.offset[:, 1] = rng.uniform(0.4, 1.2) - 0.12 * amplitude * puppet.swing(beats, 0.22)
     bank = rng.uniform(-0.5, 0.5) if glide else rng.uniform(-0.15, 0.15)
@@ -278,6 +279,15 @@ def fly(puppet: Puppet, rng: Generator, cycles: int, glide: bool = False) -> Non
     secondary(puppet, rng, cycles, 0.35)
 
 
+def veer(puppet: Puppet, rng: Generator, cycles: int) -> None:
+    """Fly a bend, leaning into it."""
+    fly(puppet, rng, cycles)
+    way = float(rng.choice([-1, 1]))
+    path = Path(float(puppet.position[-1, 2] / puppet.time[-1]), way * rng.uniform(0.8, 1.6) / float(puppet.time[-1]))
+    puppet.position, puppet.yaw = path.position(puppet.time), path.yaw(puppet.time)
+    puppet.turn(puppet.body.trunk, Z, -0.6 * way * np.sin(np.pi * puppet.part))
+
+
 def swoop(puppet: Puppet, rng: Generator, cycles: int) -> None:
     """A dive and back up, mouth open at the bottom."""
     fly(puppet, rng, cycles)
@@ -288,7 +298,7 @@ def swoop(puppet: Puppet, rng: Generator, cycles: int) -> None:
     open_jaw(puppet, 0.4 * np.clip(dive, 0, 1))
 
 
-def tuck(puppet: Puppet, height: float) -> None:
+def tuck(puppet: Puppet, height: Number) -> None:
     """Legs folded under or trailing behind."""
     plan = puppet.body.plan
     for number in plan.with_role("leg"):
@@ -358,7 +368,7 @@ def shake(puppet: Puppet, rng: Generator, cycles: int) -> None:
     plan, legs = puppet.body.plan, all_legs(puppet)
     strength = puppet.keyed((0, 0), (0.2, 0.3), (0.4, 1), (0.65, 1), (0.85, 0.2), (1, 0))
     beat = int(puppet.time[-1] * rng.uniform(2.2, 3.2))
-    stand(puppet, rng)
+    stand(puppet)
     puppet.offset[:, 1] = -crouch(legs, 0.06 * hip_height(legs)) - 0.04 * hip_height(legs) * strength
     limbs = [*plan.with_role("spine"), *plan.with_role("neck"), *plan.with_role("head")]
     for late, number in enumerate(limbs):
@@ -378,4 +388,20 @@ def turn(puppet: Puppet, rng: Generator, cycles: int) -> None:
     walk(puppet, rng, cycles, turn=float(rng.choice([-1, 1]) * rng.uniform(0.7, 1.6)))
 
 
-__all__ = ["X", "Y", "Z", "attack", "dance", "fly", "hop", "idle", "rear", "shake", "swoop", "turn", "walk", "wave_arm"]
+__all__ = [
+    "X",
+    "Y",
+    "Z",
+    "attack",
+    "dance",
+    "fly",
+    "hop",
+    "idle",
+    "rear",
+    "shake",
+    "swoop",
+    "turn",
+    "veer",
+    "walk",
+    "wave_arm",
+]

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from mocapcli.zoo.legs import Leg
+from mocapcli.zoo.plan import Number
 from mocapcli.zoo.puppet import Puppet, X, Y
 
 Curve = Float[np.ndarray, " frames"]
@@ -16,8 +17,8 @@ Curve = Float[np.ndarray, " frames"]
 class Path:
     """Steady speed along the facing direction, steadily turning."""
 
-    speed: float = 0.0
-    turn: float = 0.0  # radians a second, to the left
+    speed: Number = 0.0
+    turn: Number = 0.0  # radians a second, to the left
 
     def yaw(self, time: Curve) -> Curve:
         return self.turn * time
@@ -37,19 +38,19 @@ class Path:
 class Gait:
     """When each foot is down. Shifts are fractions of a cycle."""
 
-    period: float
-    duty: float  # part of the cycle on the ground
-    lift: float  # height of a step
-    row_shift: float  # from one row of legs to the next
-    side_shift: float = 0.5  # from left to right
-    roll: float = 0.5  # radians the heel comes up
+    period: Number
+    duty: Number  # part of the cycle on the ground
+    lift: Number  # height of a step
+    row_shift: Number  # from one row of legs to the next
+    side_shift: Number = 0.5  # from left to right
+    roll: Number = 0.5  # radians the heel comes up
 
     def phase(self, row: int, side: int) -> float:
         return (row * self.row_shift + (self.side_shift if side < 0 else 0.0)) % 1.0
 
 
 def steps(
-    gait: Gait, path: Path, leg: Leg, phase: float, time: Curve
+    gait: Gait, path: Path, leg: Leg, phase: Number, time: Curve
 ) -> tuple[Float[np.ndarray, "frames 3"], Curve, Curve]:
     """Where the toe is, which way it points, and how far the heel is up."""
     cycle = time / gait.period + phase
@@ -102,12 +103,13 @@ def _set_foot(puppet: Puppet, leg: Leg, turn: Rotation, flat: Rotation, heel: Cu
         puppet.rotations[:, joint] = (turn.inv() * flat * Rotation.from_rotvec(0.3 * heel[:, None] * X)).as_quat()
 
 
-def crouch(legs: list[Leg], half_stride: float) -> float:
+def crouch(legs: list[Leg], half_stride: Number) -> float:
     """How far the trunk must sink so that every leg still reaches half a stride away."""
     sink = 0.0
     for leg in legs:
         away = leg.home - leg.hip
+        half = half_stride * (0.55 if leg.foot else 1.0)  # a lifted heel makes up for the rest
         flat, height = float(np.hypot(away[0], away[2])), -float(away[1])
-        room = (0.985 * leg.reach) ** 2 - (flat + half_stride) ** 2
+        room = (0.985 * leg.reach) ** 2 - (flat + half) ** 2
         sink = max(sink, height - float(np.sqrt(max(room, (0.45 * height) ** 2))))
     return sink

@@ -3,14 +3,14 @@
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.zoo.plan import Owner, Plan, chain, profile, vec
+from mocapcli.zoo.plan import Number, Owner, Plan, chain, profile, vec
 
 Generator = np.random.Generator
 Point = Float[np.ndarray, " 3"]
 
 
 def beast_head(
-    plan: Plan, rng: Generator, owner: Owner, base: Point, size: float, style: str, droop: float = 0.15, row: int = 0
+    plan: Plan, rng: Generator, owner: Owner, base: Point, size: Number, style: str, droop: Number = 0.15, row: int = 0
 ) -> int:
     """A skull with snout, jaw, eyes and nostrils. `style`: mammal, reptile."""
     long = rng.uniform(0.75, 1.2) if style == "mammal" else rng.uniform(1.1, 1.7)
@@ -37,7 +37,7 @@ def beast_head(
     return head
 
 
-def _jaw(plan: Plan, rng: Generator, head: int, base: Point, tip: Point, size: float, row: int) -> None:
+def _jaw(plan: Plan, rng: Generator, head: int, base: Point, tip: Point, size: Number, row: int) -> None:
     if rng.random() < 0.15:
         return
     hinge = base + size * vec(0, -0.17, 0.25)
@@ -54,12 +54,12 @@ def _jaw(plan: Plan, rng: Generator, head: int, base: Point, tip: Point, size: f
             )
 
 
-def _brow(plan: Plan, head: int, eye: Point, size: float) -> None:
+def _brow(plan: Plan, head: int, eye: Point, size: Number) -> None:
     points = np.array([eye + size * vec(0.01, 0.09, 0.1), eye + size * vec(0.03, 0.13, -0.08)])
     plan.spike((head, 0), points, size * np.array([0.05, 0.02]), "accent", both=True)
 
 
-def ears(plan: Plan, rng: Generator, head: int, size: float, length: float, joints: int, flop: float = 0.0) -> None:
+def ears(plan: Plan, rng: Generator, head: int, size: Number, length: Number, joints: int, flop: Number = 0.0) -> None:
     """Pointed or hanging ears; now and then only one."""
     base = plan.limbs[head].points[0] + size * vec(0.20, 0.34, 0.08)
     out = vec(0.35 + flop, 1.0 - 1.4 * flop, -0.15)
@@ -73,7 +73,7 @@ def ears(plan: Plan, rng: Generator, head: int, size: float, length: float, join
         plan.pair("ear", points, radii, head, **settings)
 
 
-def horns(plan: Plan, rng: Generator, head: int, size: float) -> None:
+def horns(plan: Plan, rng: Generator, head: int, size: Number) -> None:
     base = plan.limbs[head].points[0] + size * vec(0.14, 0.32, 0.16)
     length = size * rng.uniform(0.35, 1.1)
     curl = rng.uniform(-0.8, 0.8)
@@ -83,14 +83,14 @@ def horns(plan: Plan, rng: Generator, head: int, size: float) -> None:
     plan.spike((head, 0), chain([base, middle, tip], 5), size * profile([0.10, 0.07, 0.008], 5), both=True)
 
 
-def nose_horn(plan: Plan, head: int, size: float) -> None:
+def nose_horn(plan: Plan, head: int, size: Number) -> None:
     limb = plan.limbs[head]
     base = limb.points[0] * 0.25 + limb.points[1] * 0.75 + size * vec(0, 0.15, 0)
     points = chain([base, base + size * vec(0, 0.25, 0.08), base + size * vec(0, 0.5, 0.05)], 4)
     plan.spike((head, 0), points, size * profile([0.1, 0.07, 0.01], 4))
 
 
-def bird_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: float) -> int:
+def bird_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: Number) -> int:
     """A round head with a beak in two halves."""
     tip = base + size * vec(0, 0.15, 0.5)
     head = plan.limb(
@@ -120,7 +120,7 @@ def bird_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: float
     return head
 
 
-def human_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: float) -> int:
+def human_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: Number) -> int:
     """An upright head: bones run up, the face looks along +Z."""
     top = base + size * vec(0, 1.0, 0.02)
     head = plan.limb("head", np.array([base, top]), size * np.array([0.24, 0.26]), owner[0], joint=owner[1], blend=0.4)
@@ -152,7 +152,7 @@ def human_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: floa
     return head
 
 
-def _hair(plan: Plan, rng: Generator, head: int, base: Point, size: float) -> None:
+def _hair(plan: Plan, rng: Generator, head: int, base: Point, size: Number) -> None:
     """Ears at the sides, and hair, spikes or nothing at the back."""
     side = base + size * vec(0.40, 0.52, 0.0)
     point = rng.uniform(0.1, 0.45)
@@ -171,7 +171,7 @@ def _hair(plan: Plan, rng: Generator, head: int, base: Point, size: float) -> No
         plan.spike((head, 0), points, size * profile([0.25, 0.46, 0.1], 6), "accent", (0.95, 0.7, 0.7))
 
 
-def bug_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: float, eyes: int, feelers: bool) -> int:
+def bug_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: Number, eyes: int, feelers: bool) -> int:
     """A lump with mandibles, many eyes or two big ones, and feelers."""
     tip = base + size * vec(0, -0.05, 0.7)
     head = plan.limb("head", np.array([base, tip]), size * np.array([0.42, 0.36]), owner[0], joint=owner[1], blend=0.3)

@@ -3,23 +3,23 @@
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.zoo.plan import Limb
+from mocapcli.zoo.plan import Limb, Number
 from mocapcli.zoo.puppet import Puppet, X, Y, Z
 
 Generator = np.random.Generator
 Curve = Float[np.ndarray, " frames"]
-TAU = 2 * np.pi
+BUGS = ("spider", "insect", "scorpion")
 
 
 def wave(
     puppet: Puppet,
     limb: int,
     axis: Float[np.ndarray, " 3"],
-    total: float,
+    total: Number,
     cycles: int,
-    lag: float,
-    phase: float = 0.0,
-    growth: float = 0.0,
+    lag: Number,
+    phase: Number = 0.0,
+    growth: Number = 0.0,
 ) -> None:
     """A wave running along a chain: `total` radians shared by its joints, `lag` cycles late at the tip."""
     joints = puppet.body.chains[limb]
@@ -30,37 +30,31 @@ def wave(
         puppet.turn(joint, axis, total * share[place] * len(joints) ** 0.35 * puppet.swing(cycles, phase + late))
 
 
-def twist_wave(puppet: Puppet, limb: int, total: float, cycles: int, lag: float, phase: float = 0.0) -> None:
+def twist_wave(puppet: Puppet, limb: int, total: Number, cycles: int, lag: Number, phase: Number = 0.0) -> None:
     joints = puppet.body.chains[limb]
     for place, joint in enumerate(joints):
         late = lag * place / max(len(joints), 1)
         puppet.twist(joint, total / len(joints) * puppet.swing(cycles, phase + late))
 
 
-def bend(puppet: Puppet, limb: int, axis: Float[np.ndarray, " 3"], angle: Curve | float) -> None:
+def bend(puppet: Puppet, limb: int, axis: Float[np.ndarray, " 3"], angle: Curve | Number) -> None:
     """A constant or keyed angle shared evenly along a chain."""
     joints = puppet.body.chains[limb]
     for joint in joints:
         puppet.turn(joint, axis, np.asarray(angle) / len(joints))
 
 
-def stand(puppet: Puppet, rng: Generator, wings: bool = True) -> None:
+def stand(puppet: Puppet, wings: bool = True) -> None:
     """From the drawn pose to one at ease: arms hang, wings fold."""
     plan = puppet.body.plan
     for number in plan.with_role("arm"):
-        if puppet.body.plan.limbs[number].points[1][1] > plan.limbs[number].points[0][1] - 1e9 and _human(plan.limbs):
+        if plan.kind not in BUGS:
             hang_arm(puppet, number, 1.25)
     if wings:
         fold_wings(puppet, 1.0)
 
 
-def _human(limbs: list[Limb]) -> bool:
-    return any(limb.role == "hand" for limb in limbs) and not any(
-        limb.role == "tail" and limb.points[-1][1] > limb.points[0][1] + 0.4 for limb in limbs
-    )
-
-
-def hang_arm(puppet: Puppet, number: int, target: float) -> None:
+def hang_arm(puppet: Puppet, number: int, target: Number) -> None:
     """Lower an arm to `target` radians below horizontal, elbow slightly bent."""
     joints, limb = puppet.body.chains[number], puppet.body.plan.limbs[number]
     along = limb.points[1] - limb.points[0]
@@ -76,13 +70,13 @@ def elbow_axis(limb: Limb) -> Float[np.ndarray, " 3"]:
     return np.asarray(axis / max(float(np.linalg.norm(axis)), 1e-9))
 
 
-def flex_elbow(puppet: Puppet, number: int, angle: Curve | float) -> None:
+def flex_elbow(puppet: Puppet, number: int, angle: Curve | Number) -> None:
     limb = puppet.body.plan.limbs[number]
     if limb.joints > 1:
         puppet.turn(puppet.body.chains[number][1], elbow_axis(limb), angle)
 
 
-def fold_wings(puppet: Puppet, amount: Curve | float) -> None:
+def fold_wings(puppet: Puppet, amount: Curve | Number) -> None:
     """Shut the wings: upper arm back, forearm forward, hand and fingers back again."""
     plan = puppet.body.plan
     for number in plan.with_role("wing"):
@@ -101,7 +95,10 @@ def fold_wings(puppet: Puppet, amount: Curve | float) -> None:
             spread = 1.35 + 0.12 * plan.limbs[finger].row
             angle = spread - back_angle(plan.limbs[finger], 0) - turned
             puppet.turn(puppet.body.chains[finger][0], Y, angle * np.asarray(amount))
-        puppet.turn(joints[0], Z, (-0.75 if plan.kind == "bird" else -0.25) * np.asarray(amount))
+        along = plan.limbs[0].points[-1] - plan.limbs[0].points[0]
+        pitch = float(np.arctan2(along[1], along[2]))
+        puppet.turn(joints[0], Z, (-0.9 if plan.kind == "bird" else -0.25) * np.asarray(amount))
+        puppet.turn(joints[0], X, -pitch * np.asarray(amount))
 
 
 def back_angle(limb: Limb, place: int) -> float:
@@ -110,7 +107,7 @@ def back_angle(limb: Limb, place: int) -> float:
     return float(np.arctan2(-along[2], abs(along[0])))
 
 
-def flap(puppet: Puppet, cycles: int, amplitude: float, rest: float = 0.15) -> None:
+def flap(puppet: Puppet, cycles: int, amplitude: Number, rest: Number = 0.15) -> None:
     """Wing beats: stroke at the shoulder, lag and feathering outwards, half folded on the way up."""
     plan = puppet.body.plan
     for number in plan.with_role("wing"):
@@ -127,7 +124,7 @@ def flap(puppet: Puppet, cycles: int, amplitude: float, rest: float = 0.15) -> N
             wave(puppet, finger, Z, 0.35 * amplitude, cycles, 0.15, late + 0.2)
 
 
-def breathe(puppet: Puppet, cycles: int, depth: float = 0.03) -> None:
+def breathe(puppet: Puppet, cycles: int, depth: Number = 0.03) -> None:
     """Chest up and down a little, the head held against it."""
     plan = puppet.body.plan
     for number in plan.with_role("spine", "torso"):
@@ -139,7 +136,7 @@ def breathe(puppet: Puppet, cycles: int, depth: float = 0.03) -> None:
         bend(puppet, number, Z, 0.8 * depth * puppet.swing(cycles, 0.05))
 
 
-def look(puppet: Puppet, rng: Generator, amount: float) -> None:
+def look(puppet: Puppet, rng: Generator, amount: Number) -> None:
     """Turn the head about, neck first, with some tilt."""
     plan = puppet.body.plan
     for row, number in enumerate(plan.with_role("neck", "head")):
@@ -153,7 +150,7 @@ def look(puppet: Puppet, rng: Generator, amount: float) -> None:
         bend(puppet, number, Z, 0.25 * c * puppet.swing(1, 0.1 * row))
 
 
-def secondary(puppet: Puppet, rng: Generator, cycles: int, vigour: float) -> None:
+def secondary(puppet: Puppet, rng: Generator, cycles: int, vigour: Number) -> None:
     """Tails, ears, feelers, fins and fingers trail behind whatever the body does."""
     plan = puppet.body.plan
     for number in plan.with_role("tail"):

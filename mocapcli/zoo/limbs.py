@@ -3,13 +3,13 @@
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.zoo.plan import Owner, Plan, Sheet, chain, profile, vec
+from mocapcli.zoo.plan import Number, Owner, Plan, Sheet, chain, profile, vec
 
 Generator = np.random.Generator
 Pair = tuple[int, int]
 
 
-def digits(plan: Plan, feet: Pair, rng: Generator, size: float, count: int, splay: float = 0.5) -> None:
+def digits(plan: Plan, feet: Pair, rng: Generator, size: Number, count: int, splay: Number = 0.5) -> None:
     """Claws or toes fanned at the tip of each foot, fixed to it."""
     foot = plan.limbs[feet[0]]
     joint = foot.joints - 1
@@ -33,9 +33,9 @@ def leg(
     hip: Float[np.ndarray, " 3"],
     row: int,
     bend: str,
-    girth: float,
+    girth: Number,
     toes: int = 0,
-    foot: float = 0.28,
+    foot: Number = 0.28,
 ) -> Pair:
     """A standing leg from the hip to the ground with its foot. `bend`: hind, front, human, column."""
     height, side, z = float(hip[1]), float(hip[0]), float(hip[2])
@@ -44,12 +44,13 @@ def leg(
         "hind": [(0.60, 0.13), (0.28, -0.17), (0.07, -0.06)],
         "front": [(0.58, -0.12), (0.30, -0.01), (0.07, -0.03)],
         "human": [(0.53, 0.035), (0.07, -0.03)],
+        "bird": [(0.66, 0.10), (0.36, -0.20), (0.05, 0.0)],
         "column": [(0.52, 0.03), (0.09, -0.03)],
     }
     curl = rng.uniform(0.8, 1.3)
     control = [hip] + [vec(spread, height * y, z + height * dz * curl) for y, dz in shapes[bend]]
     points = np.array(control)
-    lean = {"hind": [1.25, 0.85, 0.5, 0.42], "front": [1.1, 0.75, 0.5, 0.42]}
+    lean = {"hind": [1.25, 0.85, 0.5, 0.42], "front": [1.1, 0.75, 0.5, 0.42], "bird": [1.3, 0.8, 0.4, 0.38]}
     widths = lean.get(bend, [1.15, 0.8, 0.6] if bend == "human" else [1.15, 1.0, 0.9])
     legs = plan.pair("leg", points, girth * np.array(widths), owner[0], joint=owner[1], row=row, blend=0.9)
     ankle = points[-1]
@@ -77,10 +78,10 @@ def insect_leg(
     owner: Owner,
     hip: Float[np.ndarray, " 3"],
     row: int,
-    azimuth: float,
-    reach: float,
-    rise: float,
-    radius: float,
+    azimuth: Number,
+    reach: Number,
+    rise: Number,
+    radius: Number,
     segments: int,
 ) -> Pair:
     """Out and up, then down to a pointed tip. `azimuth` 0 = straight out, positive = forwards."""
@@ -101,9 +102,9 @@ def arm(
     rng: Generator,
     owner: Owner,
     shoulder: Float[np.ndarray, " 3"],
-    length: float,
-    droop: float,
-    girth: float,
+    length: Number,
+    droop: Number,
+    girth: Number,
     fingers: int,
     clavicle: bool,
 ) -> Pair:
@@ -137,8 +138,8 @@ def _finger(
     hands: Pair,
     tip: Float[np.ndarray, " 3"],
     along: Float[np.ndarray, " 3"],
-    length: float,
-    girth: float,
+    length: Number,
+    girth: Number,
     finger: int,
     count: int,
 ) -> None:
@@ -159,8 +160,8 @@ def neck(
     base: Float[np.ndarray, " 3"],
     tip: Float[np.ndarray, " 3"],
     joints: int,
-    radii: tuple[float, float],
-    curl: float = 0.0,
+    radii: tuple[Number, Number],
+    curl: Number = 0.0,
     row: int = 0,
 ) -> int:
     """A chain to the head; `curl` bows it backwards like a swan's."""
@@ -177,12 +178,12 @@ def tail(
     owner: Owner,
     base: Float[np.ndarray, " 3"],
     direction: Float[np.ndarray, " 3"],
-    length: float,
+    length: Number,
     joints: int,
-    radius: float,
-    lift: float,
+    radius: Number,
+    lift: Number,
     row: int = 0,
-    tip: float = 0.12,
+    tip: Number = 0.12,
 ) -> int:
     """Away from the base, `lift` bends its end up (or down)."""
     direction = direction / np.linalg.norm(direction)
@@ -197,9 +198,9 @@ def bat_wing(
     rng: Generator,
     owner: Owner,
     shoulder: Float[np.ndarray, " 3"],
-    span: float,
+    span: Number,
     fingers: int,
-    radius: float,
+    radius: Number,
 ) -> Pair:
     """Arm and finger bones with skin between them down to the body."""
     elbow = shoulder + vec(0.30 * span, 0.10 * span, -0.12 * span)
@@ -253,9 +254,9 @@ def bird_wing(
     rng: Generator,
     owner: Owner,
     shoulder: Float[np.ndarray, " 3"],
-    span: float,
-    chord: float,
-    radius: float,
+    span: Number,
+    chord: Number,
+    radius: Number,
 ) -> Pair:
     """Three arm bones with a sheet of feathers behind them, fingered at the tip."""
     points = np.array(

@@ -5,7 +5,7 @@ import numpy as np
 from mocapcli.zoo.beasts import plan_hip, quadruped
 from mocapcli.zoo.heads import beast_head, bug_head, ears, horns, human_head
 from mocapcli.zoo.limbs import arm, bat_wing, insect_leg, leg, neck, tail
-from mocapcli.zoo.plan import Plan, Sheet, chain, profile, vec
+from mocapcli.zoo.plan import Number, Plan, Sheet, chain, profile, vec
 
 Generator = np.random.Generator
 MIRROR = vec(-1, 1, 1)
@@ -17,10 +17,10 @@ def legs_along(
     body: int,
     front: np.ndarray,
     back: np.ndarray,
-    width: float,
+    width: Number,
     pairs: int,
-    reach: float,
-    radius: float,
+    reach: Number,
+    radius: Number,
     joint: int = 0,
 ) -> None:
     """Pairs of jointed legs fanned from front to back."""
@@ -112,7 +112,7 @@ def insect(rng: Generator) -> Plan:
     return plan
 
 
-def insect_wing(plan: Plan, rng: Generator, owner: tuple[int, int], root: np.ndarray, row: int, size: float) -> None:
+def insect_wing(plan: Plan, rng: Generator, owner: tuple[int, int], root: np.ndarray, row: int, size: Number) -> None:
     span, chord = rng.uniform(0.7, 1.1), rng.uniform(0.22, 0.4)
     tip = root + span * vec(0.95, 0.15, 0.15 - 0.45 * row)
     joints = int(rng.integers(1, 3))
@@ -173,7 +173,7 @@ def scorpion(rng: Generator) -> Plan:
     return plan
 
 
-def claw(plan: Plan, rng: Generator, owner: tuple[int, int], root: np.ndarray, size: float) -> None:
+def claw(plan: Plan, rng: Generator, owner: tuple[int, int], root: np.ndarray, size: Number) -> None:
     """Pincers: an arm, a fat hand, and a moving thumb."""
     reach = rng.uniform(0.35, 0.55)
     elbow, wrist = root + reach * vec(0.55, 0.1, 0.35), root + reach * vec(0.5, 0.05, 0.95)
@@ -263,7 +263,7 @@ def fish(rng: Generator) -> Plan:
     return plan
 
 
-def fish_fins(plan: Plan, rng: Generator, body: int, rear: int, high: float, wide: float, length: float) -> None:
+def fish_fins(plan: Plan, rng: Generator, body: int, rear: int, high: Number, wide: Number, length: Number) -> None:
     spine, end = plan.limbs[body], plan.limbs[rear]
     tip, size = end.points[-1], high * rng.uniform(1.2, 2.4)
     fan = np.linspace(-1.0, 1.0, 7)
@@ -360,7 +360,7 @@ def centaur(rng: Generator) -> Plan:
     return plan
 
 
-def human_top(plan: Plan, rng: Generator, torso: int, shoulders: np.ndarray, trunk: float) -> None:
+def human_top(plan: Plan, rng: Generator, torso: int, shoulders: np.ndarray, trunk: Number) -> None:
     """Arms, neck and head on an upright torso."""
     joint = plan.limbs[torso].joints - 1
     girth = rng.uniform(0.05, 0.07)
@@ -447,7 +447,7 @@ def hydra(rng: Generator) -> Plan:
     return plan
 
 
-def hydra_head(plan: Plan, rng: Generator, owner: tuple[int, int], tip: np.ndarray, girth: float, row: int) -> None:
+def hydra_head(plan: Plan, rng: Generator, owner: tuple[int, int], tip: np.ndarray, girth: Number, row: int) -> None:
     """One of several: eyes are placed about the head's own middle."""
     offset = vec(float(tip[0]), 0, 0)
     before = len(plan.balls), len(plan.spikes), len(plan.limbs), len(plan.lumps)

@@ -3,6 +3,7 @@
 import colorsys
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,14 @@ class Paint:
     materials: tuple[Material, ...]
 
 
-def paint(skin: Skin, rng: np.random.Generator) -> Paint:
+def paint(skin: Skin, roles: Sequence[str], dressed: bool, rng: np.random.Generator) -> Paint:
+    """Paint a skin; `roles` says what limb each vertex mostly follows."""
     palette = _palette(rng)
     colours = np.stack([palette[name] for name in TINTS])[skin.tints]
     flesh = skin.tints == TINTS.index("skin")
     colours[flesh] = _hide(skin, palette, rng)[flesh]
+    if dressed:
+        _dress(colours, np.array(roles), flesh, rng)
     pupil = skin.gaze > 0.62
     colours[pupil] = 0.01
     if rng.random() < 0.3:  # a coloured iris
@@ -40,6 +44,20 @@ def paint(skin: Skin, rng: np.random.Generator) -> Paint:
     )
     uvs = None if texture is None else _unwrap(skin.vertices)
     return Paint(np.concatenate([np.clip(colours, 0, 1), np.ones((len(colours), 1))], axis=1), uvs, materials)
+
+
+def _dress(
+    colours: Float[np.ndarray, "vertices 3"], roles: np.ndarray, flesh: np.ndarray, rng: np.random.Generator
+) -> None:
+    """People wear things, most of them."""
+    if rng.random() < 0.35:
+        return
+    shirt, trousers, shoes = (_colour(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.15, 0.95)) for _ in range(3))
+    upper = ("torso", "clavicle", "arm") if "torso" in roles else ("spine", "clavicle", "arm")
+    colours[flesh & np.isin(roles, upper[: int(rng.integers(1, 4))])] = shirt
+    if "torso" not in roles:
+        colours[flesh & (roles == "leg")] = trousers
+        colours[flesh & (roles == "foot")] = shoes
 
 
 def _colour(hue: float, saturation: float, value: float) -> Colour:
@@ -94,7 +112,7 @@ def _marks(points: Float[np.ndarray, "vertices 3"], rng: np.random.Generator) ->
     if kind == "spots":
         seeds = points[rng.integers(0, len(points), int(rng.integers(30, 110)))]
         gap = np.linalg.norm(points[:, None] - seeds[None], axis=-1).min(axis=1)
-        return np.clip((rng.uniform(0.015, 0.035) - gap) / 0.008, 0, 1)
+        return np.asarray(np.clip((rng.uniform(0.015, 0.035) - gap) / 0.008, 0, 1))
     if kind == "patches":
         field = sum(np.sin(points @ rng.normal(0, 9, 3) + rng.uniform(0, 6)) for _ in range(4))
         return np.clip(2.5 * np.asarray(field) - 0.6, 0, 1)

@@ -12,6 +12,7 @@ from scipy.interpolate import PchipInterpolator
 
 Surface = Literal["blob", "tube", "bare"]
 Tint = Literal["skin", "accent", "horn", "membrane", "dark", "eye"]
+Number = float | int
 Owner = tuple[int, int]  # (limb, joint along it)
 Points = Float[np.ndarray, "points 3"]
 
@@ -31,9 +32,9 @@ class Limb:
     side: int = 0  # +1 left, -1 right
     row: int = 0  # which one of its kind: front to back, or thumb to little finger
     surface: Surface = "blob"
-    scale: tuple[float, float, float] = ROUND  # flattens the cross-section
+    scale: tuple[Number, Number, Number] = ROUND  # flattens the cross-section
     tint: Tint = "skin"
-    blend: float = 0.6  # width of the fillet where it grows out, in radii
+    blend: Number = 0.6  # width of the fillet where it grows out, in radii
 
     @property
     def joints(self) -> int:
@@ -47,9 +48,9 @@ class Lump:
     owner: Owner
     start: Float[np.ndarray, " 3"]
     end: Float[np.ndarray, " 3"]
-    radii: tuple[float, float]
-    scale: tuple[float, float, float] = ROUND
-    blend: float = 0.6
+    radii: tuple[Number, Number]
+    scale: tuple[Number, Number, Number] = ROUND
+    blend: Number = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ class Ball:
 
     owner: Owner
     centre: Float[np.ndarray, " 3"]
-    radius: float
+    radius: Number
     gaze: Float[np.ndarray, " 3"]
     tint: Tint = "eye"
 
@@ -71,7 +72,7 @@ class Spike:
     points: Float[np.ndarray, "points 3"]
     radii: Float[np.ndarray, " points"]
     tint: Tint = "horn"
-    scale: tuple[float, float, float] = ROUND
+    scale: tuple[Number, Number, Number] = ROUND
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,18 +125,20 @@ class Plan:
         owner: Owner,
         start: Float[np.ndarray, " 3"],
         end: Float[np.ndarray, " 3"],
-        radii: tuple[float, float],
-        scale: tuple[float, float, float] = ROUND,
-        blend: float = 0.6,
+        radii: tuple[Number, Number],
+        scale: tuple[Number, Number, Number] = ROUND,
+        blend: Number = 0.6,
     ) -> None:
         self.lumps.append(Lump(owner, start, end, radii, scale, blend))
 
-    def eyes(self, owner: Owner, centre: Float[np.ndarray, " 3"], radius: float, gaze: Float[np.ndarray, " 3"]) -> None:
+    def eyes(
+        self, owner: Owner, centre: Float[np.ndarray, " 3"], radius: Number, gaze: Float[np.ndarray, " 3"]
+    ) -> None:
         gaze = gaze / np.linalg.norm(gaze)
         self.balls.append(Ball(owner, centre, radius, gaze))
         self.balls.append(Ball(owner, centre * MIRROR, radius, gaze * MIRROR))
 
-    def dot(self, owner: Owner, centre: Float[np.ndarray, " 3"], radius: float) -> None:
+    def dot(self, owner: Owner, centre: Float[np.ndarray, " 3"], radius: Number) -> None:
         """A small dark ball on both sides: nostril, ear hole."""
         for mirror in (np.ones(3), MIRROR):
             self.balls.append(Ball(owner, centre * mirror, radius, np.array([0.0, 0.0, 1.0]), "dark"))
@@ -146,7 +149,7 @@ class Plan:
         points: Points,
         radii: Float[np.ndarray, " points"],
         tint: Tint = "horn",
-        scale: tuple[float, float, float] = ROUND,
+        scale: tuple[Number, Number, Number] = ROUND,
         both: bool = False,
     ) -> None:
         self.spikes.append(Spike(owner, points, radii, tint, scale))
@@ -157,7 +160,7 @@ class Plan:
         return [number for number, limb in enumerate(self.limbs) if limb.role in roles]
 
 
-def vec(x: float, y: float, z: float) -> Float[np.ndarray, " 3"]:
+def vec(x: Number, y: Number, z: Number) -> Float[np.ndarray, " 3"]:
     return np.array([x, y, z], dtype=np.float64)
 
 

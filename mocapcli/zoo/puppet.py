@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from mocapcli.kinematics import compose, local_to_world, matrix_to_quat, quat_to_matrix
 from mocapcli.zoo.body import Body
+from mocapcli.zoo.plan import Number
 
 X, Y, Z = np.eye(3)
 Curve = Float[np.ndarray, " frames"]
@@ -18,7 +19,7 @@ Curve = Float[np.ndarray, " frames"]
 class Puppet:
     """Local rotations of all joints for every frame, and where the whole stands."""
 
-    def __init__(self, body: Body, frames: int, fps: float = 30.0) -> None:
+    def __init__(self, body: Body, frames: int, fps: Number = 30.0) -> None:
         self.body = body
         self.frames = frames
         self.fps = fps
@@ -30,7 +31,7 @@ class Puppet:
         self.offset = np.zeros((frames, 3))  # of the trunk, in the path's frame
         self.feet: dict[int, Float[np.ndarray, "frames 3"]] = {}  # what IK target bones show
 
-    def turn(self, joint: int, axis: Float[np.ndarray, " 3"], angle: Curve | float) -> None:
+    def turn(self, joint: int, axis: Float[np.ndarray, " 3"], angle: Curve | Number) -> None:
         """Rotate a joint about an axis of its parent's frame."""
         if self.body.labels[joint].side < 0:
             axis = axis * np.array([1.0, -1.0, -1.0])
@@ -38,7 +39,7 @@ class Puppet:
         turned = Rotation.from_rotvec(angles[:, None] * axis) * Rotation.from_quat(self.rotations[:, joint])
         self.rotations[:, joint] = turned.as_quat()
 
-    def twist(self, joint: int, angle: Curve | float) -> None:
+    def twist(self, joint: int, angle: Curve | Number) -> None:
         """Rotate a joint about its own bone, before anything else it does."""
         axis = self.body.bone(joint)
         if self.body.labels[joint].side < 0:
@@ -47,11 +48,11 @@ class Puppet:
         turned = Rotation.from_quat(self.rotations[:, joint]) * Rotation.from_rotvec(angles[:, None] * axis)
         self.rotations[:, joint] = turned.as_quat()
 
-    def swing(self, cycles: int, phase: float = 0.0) -> Curve:
+    def swing(self, cycles: int, phase: Number = 0.0) -> Curve:
         """A sine that closes over the clip."""
         return np.asarray(np.sin(2 * np.pi * (cycles * self.part - phase)))
 
-    def keyed(self, *keys: tuple[float, float]) -> Curve:
+    def keyed(self, *keys: tuple[Number, Number]) -> Curve:
         """A smooth curve through (part of the clip, value)."""
         times, values = np.array(keys).T
         return np.asarray(PchipInterpolator(times, values)(self.part))

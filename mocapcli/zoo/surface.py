@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.ndimage import map_coordinates
 
+from mocapcli.zoo.plan import Number
+
 FAR = 1e3
 Vertices = Float[np.ndarray, "vertices 3"]
 Faces = Int[np.ndarray, "faces 3"]
@@ -18,9 +20,9 @@ class Capsule:
 
     start: Float[np.ndarray, " 3"]
     end: Float[np.ndarray, " 3"]
-    radii: tuple[float, float]
+    radii: tuple[Number, Number]
     scale: Float[np.ndarray, " 3"]
-    blend: float
+    blend: Number
 
     def distance(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch"]:
         """Signed distance, exact only where the scale is one."""
@@ -59,7 +61,7 @@ def polygonise(capsules: list[Capsule], triangles: int) -> tuple[Vertices, Faces
     return low + vertices * cell, faces
 
 
-def _add(values: Float[np.ndarray, "x y z"], capsule: Capsule, low: Float[np.ndarray, " 3"], cell: float) -> None:
+def _add(values: Float[np.ndarray, "x y z"], capsule: Capsule, low: Float[np.ndarray, " 3"], cell: Number) -> None:
     """Union one capsule into the field, only where it can matter; limbs thinner than a cell are fattened to it."""
     radii = (max(capsule.radii[0], 0.85 * cell), max(capsule.radii[1], 0.85 * cell))
     scale = np.maximum(capsule.scale, min(0.85 * cell / max(radii), 1.0))
@@ -75,7 +77,7 @@ def _add(values: Float[np.ndarray, "x y z"], capsule: Capsule, low: Float[np.nda
 
 
 def smooth_minimum(
-    first: Float[np.ndarray, "*batch"], second: Float[np.ndarray, "*batch"], width: float
+    first: Float[np.ndarray, "*batch"], second: Float[np.ndarray, "*batch"], width: Number
 ) -> Float[np.ndarray, "*batch"]:
     """The smaller of two distances with a fillet of that width where they cross."""
     overlap = np.maximum(width - np.abs(first - second), 0.0) / width

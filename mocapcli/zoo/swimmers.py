@@ -8,6 +8,7 @@ from jaxtyping import Float
 from mocapcli.zoo.clips import attack, idle
 from mocapcli.zoo.gait import Path
 from mocapcli.zoo.layers import bend, breathe, hang_arm, look, open_jaw, secondary, twist_wave, wave
+from mocapcli.zoo.plan import Number
 from mocapcli.zoo.puppet import Puppet, X, Y, Z
 
 Generator = np.random.Generator
@@ -15,16 +16,16 @@ Curve = Float[np.ndarray, " frames"]
 
 
 def slither(
-    puppet: Puppet, rng: Generator, cycles: int, turn: float = 0.0, lift: float = 0.0, moving: bool = True
+    puppet: Puppet, rng: Generator, cycles: int, turning: bool = False, lift: Number = 0.0, moving: bool = True
 ) -> None:
     """The body follows its own track: every joint passes where the head went, without sliding sideways."""
     body = puppet.body
     length = float(np.ptp(body.heads[:, 2]))
-    waves = rng.uniform(1.0, 1.8)
+    waves = rng.uniform(1.2, 2.2)
     wavelength = length / waves
     speed = wavelength * cycles / float(puppet.time[-1]) if moving else 0.0
-    bendiness = min(rng.uniform(0.45, 0.85), 0.16 * len(body.chains[0]))
-    rate = turn / float(puppet.time[-1])
+    bendiness = min(rng.uniform(0.55, 1.0), 0.08 * len(body.names))
+    rate = bearing(rng, turning) / float(puppet.time[-1])
 
     def heading(along: np.ndarray) -> np.ndarray:
         extra = rate * along / speed if speed else 0.0 * along
@@ -39,7 +40,12 @@ def slither(
     secondary(puppet, rng, cycles, 0.8)
 
 
-def _track(puppet: Puppet, heading: Callable[[np.ndarray], np.ndarray], speed: float) -> None:
+def bearing(rng: Generator, turning: bool) -> float:
+    """How far a turn goes over a clip: to either side, or not at all."""
+    return float(rng.choice([-1.0, 1.0]) * rng.uniform(0.8, 1.6)) if turning else 0.0
+
+
+def _track(puppet: Puppet, heading: Callable[[np.ndarray], np.ndarray], speed: Number) -> None:
     """Place the trunk on the curve of that heading, and every joint along it."""
     body = puppet.body
     fine = np.linspace(0.0, max(speed * float(puppet.time[-1]), 1e-9), 400)
@@ -63,7 +69,7 @@ def _track(puppet: Puppet, heading: Callable[[np.ndarray], np.ndarray], speed: f
             before = now
 
 
-def raise_front(puppet: Puppet, angle: Curve | float) -> None:
+def raise_front(puppet: Puppet, angle: Curve | Number) -> None:
     """Lift the front of the body in an S, the head level again."""
     joints = puppet.body.chains[0]
     count = max(len(joints) // 3, 1)
@@ -102,10 +108,11 @@ def rest_snake(puppet: Puppet, rng: Generator, cycles: int) -> None:
     look(puppet, rng, 0.7)
 
 
-def swim(puppet: Puppet, rng: Generator, cycles: int, turn: float = 0.0, vigour: float = 1.0) -> None:
+def swim(puppet: Puppet, rng: Generator, cycles: int, turning: bool = False, vigour: Number = 1.0) -> None:
     """A wave from head to tail, growing; fins row and steer."""
     plan = puppet.body.plan
     size = rng.uniform(0.5, 1.0) * vigour
+    turn = bearing(rng, turning)
     path = Path(rng.uniform(0.5, 1.0) * vigour * cycles / float(puppet.time[-1]), turn / float(puppet.time[-1]))
     puppet.position, puppet.yaw = path.position(puppet.time), path.yaw(puppet.time)
     puppet.offset[:, 1] = 0.03 * puppet.swing(1)
@@ -114,14 +121,14 @@ def swim(puppet: Puppet, rng: Generator, cycles: int, turn: float = 0.0, vigour:
     puppet.turn(puppet.body.trunk, X, 0.08 * puppet.swing(1, 0.3))
     wave(puppet, 0, Y, 0.12 * size, cycles, 0.1, 0.4)
     for number in plan.with_role("tail"):
-        wave(puppet, number, Y, 0.75 * size, cycles, 0.45, 0.0, 1.5)
+        wave(puppet, number, Y, 0.8 * size / len(puppet.body.chains[number]) ** 0.35, cycles, 0.45, 0.0, 1.5)
         twist_wave(puppet, number, 0.15 * size, cycles, 0.3)
         bend(puppet, number, Y, -0.35 * np.sin(np.pi * puppet.part) * np.sign(turn))
     row_fins(puppet, cycles, size)
     open_jaw(puppet, 0.12 * (1 + puppet.swing(2)))
 
 
-def row_fins(puppet: Puppet, cycles: int, size: float) -> None:
+def row_fins(puppet: Puppet, cycles: int, size: Number) -> None:
     plan = puppet.body.plan
     for number in plan.with_role("fin"):
         limb = plan.limbs[number]
@@ -149,11 +156,11 @@ def bite(puppet: Puppet, rng: Generator, cycles: int) -> None:
     open_jaw(puppet, 0.5 * np.clip(dash, 0, 1))
 
 
-def pulse(puppet: Puppet, rng: Generator, cycles: int, turn: float = 0.0) -> None:
+def pulse(puppet: Puppet, rng: Generator, cycles: int, turning: bool = False) -> None:
     """Jet: tentacles open and snap together, the mantle squeezes along."""
     rise = rng.uniform(0.05, 0.15)
     speed = rng.uniform(0.2, 0.6)
-    path = Path(speed, turn / float(puppet.time[-1]))
+    path = Path(speed, bearing(rng, turning) / float(puppet.time[-1]))
     puppet.position, puppet.yaw = path.position(puppet.time), path.yaw(puppet.time)
     puppet.offset[:, 1] = 0.3 + rise * puppet.swing(cycles, 0.1)
     puppet.turn(puppet.body.trunk, X, 0.15 + 0.08 * puppet.swing(1))
@@ -165,7 +172,7 @@ def pulse(puppet: Puppet, rng: Generator, cycles: int, turn: float = 0.0) -> Non
         wave(puppet, number, X, 0.12, cycles, 0.2, 0.3)
 
 
-def open_tentacle(puppet: Puppet, number: int, cycles: int, size: float, lag: float, rest: float) -> None:
+def open_tentacle(puppet: Puppet, number: int, cycles: int, size: Number, lag: Number, rest: Number) -> None:
     """Up and out, then down and in, running towards the tip."""
     limb = puppet.body.plan.limbs[number]
     out = (limb.points[1] - limb.points[0]) * np.array([1.0, 0.0, 1.0])
@@ -206,10 +213,10 @@ def reach(puppet: Puppet, rng: Generator, cycles: int) -> None:
     puppet.turn(puppet.body.trunk, X, 0.2 * grab)
 
 
-def slide(puppet: Puppet, rng: Generator, cycles: int, turn: float = 0.0) -> None:
+def slide(puppet: Puppet, rng: Generator, cycles: int, turning: bool = False) -> None:
     """A naga's way: the tail winds on the ground, the trunk sways above it."""
     plan = puppet.body.plan
-    path = Path(rng.uniform(0.4, 0.8), turn / float(puppet.time[-1]))
+    path = Path(rng.uniform(0.4, 0.8), bearing(rng, turning) / float(puppet.time[-1]))
     puppet.position, puppet.yaw = path.position(puppet.time), path.yaw(puppet.time)
     upright(puppet, rng, cycles)
     puppet.turn(puppet.body.trunk, X, 0.08)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mocapcli.zoo.body import Body
+from mocapcli.zoo.plan import Number
 from mocapcli.zoo.surface import Capsule
 
 
@@ -12,7 +13,7 @@ def flesh_weights(
     capsules: list[Capsule],
     owners: list[int],
     parents: Int[np.ndarray, " joints"],
-    softness: float = 0.0,
+    softness: Number = 0.0,
     related_only: bool = True,
 ) -> Float[np.ndarray, "vertices joints"]:
     """Weights by distance to each joint's flesh, fading over a quarter of its radius (or `softness` metres)."""
