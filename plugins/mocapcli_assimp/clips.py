@@ -29,6 +29,7 @@ def build_motion(
     needed = _ancestors_and_self(parents, joints)
     channels = {node_of[c.node]: c for c in clip.channels if c.node in node_of and needed[node_of[c.node]]}
     lists = [keys.times for c in channels.values() for keys in (c.positions, c.rotations, c.scales) if len(keys.times)]
+    lists = [times for times in lists if len(times) > 1] or lists  # lone keys hold a node, they time nothing
     if not lists:
         return None
     ticks = clip.ticks_per_second if clip.ticks_per_second > 0 else DEFAULT_TICKS

@@ -18,7 +18,7 @@ def find_joints(scene: Scene) -> Int[np.ndarray, " joints"]:
     moving = {channel.node for clip in scene.clips for channel in clip.channels}
     seeds = np.array([node.name in named for node in nodes])
     if not seeds.any():
-        seeds = np.array([node.name in moving and node.parent >= 0 for node in nodes])
+        seeds = np.array([node.name in moving for node in nodes])
     if not seeds.any():
         raise ReadError("holds no skeleton: no mesh names a bone and nothing moves")
     below = _below(nodes, seeds)

@@ -18,6 +18,8 @@ TRIANGULATE, JOIN_IDENTICAL, VALIDATE = 0x8, 0x2, 0x400
 PROPERTIES = {
     b"IMPORT_FBX_PRESERVE_PIVOTS": 0,  # or pivots become nodes and pre-rotated (Maya) rigs come out wrong
     b"IMPORT_REMOVE_EMPTY_BONES": 0,  # joints that move no vertex are joints too
+    b"IMPORT_NO_SKELETON_MESHES": 1,  # no pyramids invented where a file has no mesh
+    b"IMPORT_COLLADA_USE_COLLADA_NAMES": 1,  # what people read, not the identifiers
 }
 LIMIT = 20_000_000  # vertices, faces, keys, weights: more is no rig
 

@@ -66,7 +66,7 @@ def _corner_values(
             return np.repeat(values, len(indices), axis=0)
         if interpolation == "faceVarying":
             return values
-        return values[polygon if interpolation == "uniform" else indices]
+        return np.asarray(values[polygon if interpolation == "uniform" else indices])
 
     normals_primvar = UsdGeom.PrimvarsAPI(mesh).GetPrimvar("normals")
     if normals_primvar and normals_primvar.HasAuthoredValue():
