@@ -64,20 +64,36 @@ def _rest(asset: Asset) -> dict[str, Any]:
         "high": high.tolist(),
         "size": size.tolist(),
         "height": float(size[1]),
-        "up": _up(asset.rig.skeleton),
+        "up": _up(asset),
     }
 
 
-def _up(skeleton: Skeleton) -> str | None:
-    """The axis that leads from feet to head, where names tell which these are."""
-    places = rest_world(skeleton)[:, :3, 3]
-    high = [bool(HIGH.search(name)) for name in skeleton.names]
-    low = [bool(LOW.search(name)) for name in skeleton.names]
-    if not any(high) or not any(low):
+def _up(asset: Asset) -> str | None:
+    """The axis that leads from feet to head at rest and, as a BVH may rest on its back, in half of the first clip."""
+    skeleton = asset.rig.skeleton
+    guess = _up_of_pose(skeleton, rest_world(skeleton)[:, :3, 3])
+    if guess is None or not asset.motions:
+        return guess
+    clip = asset.motions[0]
+    poses = joint_positions(skeleton, sample(clip, np.linspace(0, clip.duration, 20), 1.0))
+    agree = [_up_of_pose(skeleton, places) == guess for places in poses]
+    return guess if np.mean(agree) >= 0.5 else None
+
+
+def _up_of_pose(skeleton: Skeleton, places: Float[np.ndarray, "joints 3"]) -> str | None:
+    """The one axis at whose low end all feet are, with the head far from it; names tell which these are."""
+    heads = np.array([bool(HIGH.search(name)) for name in skeleton.names])
+    feet = np.array([bool(LOW.search(name)) for name in skeleton.names])
+    size = np.ptp(places, axis=0)
+    if not heads.any() or not feet.any() or not size.max() > 0:
         return None
-    rise = places[high].mean(axis=0) - places[low].mean(axis=0)
-    axis = int(np.abs(rise).argmax())
-    return ("" if rise[axis] > 0 else "-") + "xyz"[axis]
+    found = []
+    for axis in np.flatnonzero(size > 0.1 * size.max()):
+        height = (places[:, axis] - places[:, axis].min()) / size[axis]
+        for sign, share in (("", height), ("-", 1 - height)):
+            if (share[feet] < 0.2).all() and share[heads].mean() > 0.4:
+                found.append(f"{sign}{'xyz'[axis]}")
+    return found[0] if len(found) == 1 else None
 
 
 def _clip(skeleton: Skeleton, clip: Motion) -> dict[str, Any]:
