@@ -53,7 +53,7 @@ def tube_rig(rows: int = 50, columns: int = 50, joints: int = 30, material: Mate
         inverse_binds=inverse_affine(rest_world(skeleton)),
         normals=around.reshape(-1, 3),
         uvs=np.stack([u, v], axis=-1).reshape(-1, 2),
-        face_materials=None if material is None else np.zeros(len(faces)),
+        face_materials=None if material is None else np.zeros(len(faces), int),
         materials=() if material is None else (material,),
     )
     return Rig(skeleton, mesh, "tube")

@@ -15,6 +15,8 @@ from jaxtyping import Float
 
 from mocapcli.errors import InvalidDataError
 
+Number = float | int  # both named: the checks of the tests take them apart
+Vector = Sequence[Number] | np.ndarray
 UP = (0.0, 1.0, 0.0)
 PACKED = 16  # numbers in a packed camera: rotation 9, translation 3, focal, centre 2, near
 
@@ -30,9 +32,9 @@ class Camera:
     rotation: Float[np.ndarray, "3 3"]
     width: int
     height: int
-    focal: float
-    centre: tuple[float, float]
-    near: float = 0.01
+    focal: Number
+    centre: tuple[Number, Number]
+    near: Number = 0.01
 
     def __post_init__(self) -> None:
         for name, shape in (("position", (3,)), ("rotation", (3, 3))):
@@ -60,7 +62,7 @@ class Camera:
         out[:3, 3] = -self.rotation.T @ self.position
         return out
 
-    def clip_matrix(self, far: float = 1000.0) -> Float[np.ndarray, "4 4"]:
+    def clip_matrix(self, far: Number = 1000.0) -> Float[np.ndarray, "4 4"]:
         """OpenGL's projection matrix (clip z in -1 … 1) for other renderers."""
         out = np.zeros((4, 4))
         out[0, 0], out[1, 1] = 2 * self.focal / self.width, 2 * self.focal / self.height
@@ -75,7 +77,7 @@ class Camera:
     ) -> tuple[Float[np.ndarray, "*batch 2"], Float[np.ndarray, "*batch"]]:
         """World points to pixels and depth; pixels of points not in front of the camera are NaN."""
         local = (np.asarray(points, dtype=np.float64) - self.position) @ self.rotation
-        depth = -local[..., 2]
+        depth = np.asarray(-local[..., 2])
         safe = np.where(depth > 0, depth, np.nan)
         x = self.centre[0] + self.focal * local[..., 0] / safe
         y = self.centre[1] - self.focal * local[..., 1] / safe
@@ -90,7 +92,7 @@ class Camera:
         world: np.ndarray = (ray * np.asarray(depth)[..., None]) @ self.rotation.T + self.position
         return world
 
-    def crop(self, left: float, top: float, side: float, size: int) -> "Camera":
+    def crop(self, left: Number, top: Number, side: Number, size: int) -> "Camera":
         """The camera of a square crop of this one's image, resized to `size` pixels; it may reach outside."""
         if not (side > 0 and size > 0):
             raise InvalidDataError("a crop needs a positive side and size")
@@ -111,7 +113,7 @@ class Camera:
 
 
 def perspective(
-    position: Sequence[float] | np.ndarray, rotation: np.ndarray, fov: float, width: int, height: int, near: float = 0.01
+    position: Vector, rotation: np.ndarray, fov: Number, width: int, height: int, near: Number = 0.01
 ) -> Camera:
     """A camera with its centre in the middle of the image."""
     if not 0 < fov < 180:
@@ -121,13 +123,13 @@ def perspective(
 
 
 def look_at(
-    eye: Sequence[float] | np.ndarray,
-    target: Sequence[float] | np.ndarray,
-    fov: float = 40.0,
+    eye: Vector,
+    target: Vector,
+    fov: Number = 40.0,
     width: int = 256,
     height: int = 256,
-    up: Sequence[float] = UP,
-    near: float = 0.01,
+    up: Vector = UP,
+    near: Number = 0.01,
 ) -> Camera:
     """A camera at `eye` that sees `target` in the middle of its image."""
     backward = np.asarray(eye, float) - np.asarray(target, float)
@@ -143,7 +145,7 @@ def look_at(
     return perspective(eye, rotation, fov, width, height, near)
 
 
-def orbit_rotation(yaw: float, pitch: float) -> Float[np.ndarray, "3 3"]:
+def orbit_rotation(yaw: Number, pitch: Number) -> Float[np.ndarray, "3 3"]:
     """Orientation of an orbiting camera: yaw 0 stands on +Z, yaw 90 on +X, positive pitch looks down from above."""
     y, p = math.radians(yaw), math.radians(pitch)
     right = np.array([math.cos(y), 0.0, -math.sin(y)])
@@ -152,14 +154,14 @@ def orbit_rotation(yaw: float, pitch: float) -> Float[np.ndarray, "3 3"]:
 
 
 def orbit(
-    target: Sequence[float] | np.ndarray,
-    yaw: float,
-    pitch: float,
-    distance: float,
-    fov: float = 40.0,
+    target: Vector,
+    yaw: Number,
+    pitch: Number,
+    distance: Number,
+    fov: Number = 40.0,
     width: int = 256,
     height: int = 256,
-    near: float | None = None,
+    near: Number | None = None,
 ) -> Camera:
     """A camera circling `target`; for the meaning of yaw and pitch see `orbit_rotation`."""
     rotation = orbit_rotation(yaw, pitch)
@@ -169,10 +171,10 @@ def orbit(
 
 def fit(
     points: Float[np.ndarray, "*batch 3"],
-    yaw: float = 30.0,
-    pitch: float = 15.0,
-    fov: float = 40.0,
-    fill: float = 0.85,
+    yaw: Number = 30.0,
+    pitch: Number = 15.0,
+    fov: Number = 40.0,
+    fill: Number = 0.85,
     width: int = 256,
     height: int = 256,
 ) -> Camera:

@@ -1,6 +1,7 @@
 """How the package's inner loops are compiled: cached where a cache can be kept, never failing because it cannot."""
 
 import hashlib
+import inspect
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,6 +23,7 @@ def compiled(function: Function) -> Function:
     neither can be written it refuses at import, so then the function is compiled anew in each process.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": RELAXED}
+    function = inspect.unwrap(function)  # run-time type checkers wrap; numba wants the bare function
     function.__qualname__ = f"{function.__qualname__}-{kernel_digest()}"
     try:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
@@ -32,7 +34,7 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """For helpers of `compiled` functions: merged into their callers, so that arguments cost nothing."""
     options: dict[str, Any] = {"error_model": "numpy", "fastmath": RELAXED, "inline": "always"}
-    return numba.njit(**options)(function)  # type: ignore[no-any-return]
+    return numba.njit(**options)(inspect.unwrap(function))  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from mocapcli.render.camera import Number, Vector
+
 
 @dataclass(frozen=True, eq=False)
 class Lights:
@@ -22,7 +24,7 @@ class Lights:
         return np.concatenate([rows, [[0.0, 0.0, 0.0, *self.ambient]]]).astype(np.float32)
 
 
-def lights(directions: Sequence[Sequence[float]], brightness: Sequence[float], ambient: float = 0.35) -> Lights:
+def lights(directions: Sequence[Vector] | np.ndarray, brightness: Vector, ambient: Number = 0.35) -> Lights:
     """White lights."""
     strength = np.asarray(brightness, float)[:, None] * np.ones(3)
     return Lights(np.asarray(directions, float).reshape(-1, 3), strength, (ambient, ambient, ambient))

@@ -31,11 +31,11 @@ class Images:
     the nearest face seen in the pixel, at the middle of what it covers there, and are never mixed with others.
     """
 
-    colour: UInt8[np.ndarray, "frames height width 4"]  # sRGB, straight alpha
-    mask: Float[np.ndarray, "frames height width"]  # share of the pixel covered
-    depth: Float[np.ndarray, "frames height width"]  # metres along the view axis
-    attributes: Float[np.ndarray, "frames height width channels"]
-    labels: Int[np.ndarray, "frames height width"]
+    colour: UInt8[np.ndarray, "_ height width 4"]  # sRGB, straight alpha
+    mask: Float[np.ndarray, "_ height width"]  # share of the pixel covered
+    depth: Float[np.ndarray, "_ height width"]  # metres along the view axis
+    attributes: Float[np.ndarray, "_ height width channels"]
+    labels: Int[np.ndarray, "_ height width"]
 
 
 def draw(
@@ -144,7 +144,9 @@ def check_background(background: Background, frames: int, width: int, height: in
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)[..., :3]
     fits = array.shape[0] in (1, frames) and array.shape[1:] in ((height, width, 3), (1, 1, 3))
     if array.ndim != 4 or not fits:
-        raise InvalidDataError(f"a background of shape {list(array.shape)} does not fit {frames} frames {width}×{height}")
+        raise InvalidDataError(
+            f"a background of shape {list(array.shape)} does not fit {frames} frames {width}×{height}"
+        )
     return owned(array, np.uint8)
 
 

@@ -1,8 +1,8 @@
 """Draw rigs in motion: what the data set, previews, refiner and `mocap render` call.
 
-    model = prepare(asset.rig)                        # once per rig; a rig without a mesh gets a capsule body
-    camera = frame_motion(model, motion, yaw=30)      # sees the whole clip
-    images = render_motion(model, motion, camera)     # Images: colour, mask, depth, ...
+model = prepare(asset.rig)                        # once per rig; a rig without a mesh gets a capsule body
+camera = frame_motion(model, motion, yaw=30)      # sees the whole clip
+images = render_motion(model, motion, camera)     # Images: colour, mask, depth, ...
 """
 
 from collections.abc import Iterator, Sequence
@@ -122,7 +122,13 @@ def world_of(model: Model, motion: Motion | None, frames: Sequence[int] | slice 
 
 
 def frame_motion(
-    model: Model, motion: Motion | None, *, yaw: Number = 30.0, pitch: Number = 12.0, samples: int = 24, **fit_options: Any
+    model: Model,
+    motion: Motion | None,
+    *,
+    yaw: Number = 30.0,
+    pitch: Number = 12.0,
+    samples: int = 24,
+    **fit_options: Any,
 ) -> Camera:
     """A still camera that sees the whole clip (judged by up to `samples` frames); options as for `camera.fit`."""
     world = world_of(model, motion)

@@ -17,7 +17,9 @@ CODES = np.arange(256) / 255.0
 TO_LINEAR = np.where(CODES <= 0.04045, CODES / 12.92, ((CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 SRGB_STEPS = 8191
 STEPS = np.arange(SRGB_STEPS + 1) / SRGB_STEPS
-TO_SRGB = np.rint(255 * np.where(STEPS <= 0.0031308, STEPS * 12.92, 1.055 * STEPS ** (1 / 2.4) - 0.055)).astype(np.uint8)
+TO_SRGB = np.rint(255 * np.where(STEPS <= 0.0031308, STEPS * 12.92, 1.055 * STEPS ** (1 / 2.4) - 0.055)).astype(
+    np.uint8
+)
 
 
 @inlined
@@ -59,8 +61,14 @@ def sample_texture(uvs, levels, texels, material, a, b, c, wa, wb, wc, xa, xb, x
     ua, ub, uc, va, vb, vc = uvs[a, 0], uvs[b, 0], uvs[c, 0], uvs[a, 1], uvs[b, 1], uvs[c, 1]
     u, v = wa * ua + wb * ub + wc * uc, wa * va + wb * vb + wc * vc
     wide, high = levels[material, 0, 1], levels[material, 0, 2]
-    ux, vx = (xa * (ua - u) + xb * (ub - u) + xc * (uc - u)) * wide, (xa * (va - v) + xb * (vb - v) + xc * (vc - v)) * high
-    uy, vy = (ya * (ua - u) + yb * (ub - u) + yc * (uc - u)) * wide, (ya * (va - v) + yb * (vb - v) + yc * (vc - v)) * high
+    ux, vx = (
+        (xa * (ua - u) + xb * (ub - u) + xc * (uc - u)) * wide,
+        (xa * (va - v) + xb * (vb - v) + xc * (vc - v)) * high,
+    )
+    uy, vy = (
+        (ya * (ua - u) + yb * (ub - u) + yc * (uc - u)) * wide,
+        (ya * (va - v) + yb * (vb - v) + yc * (vc - v)) * high,
+    )
     spread = max(ux * ux + vx * vx, uy * uy + vy * vy)
     level = 0
     deepest = levels.shape[1] - 1
@@ -167,7 +175,14 @@ def paint(batch, frame, camera, local, seen, box, output):  # type: ignore[no-un
                     if coloured and face != last:  # the last two shades are kept: edges run through pixels
                         known = face == other
                         other, last = last, face
-                        face_r, face_g, face_b, other_r, other_g, other_b = other_r, other_g, other_b, face_r, face_g, face_b
+                        face_r, face_g, face_b, other_r, other_g, other_b = (
+                            other_r,
+                            other_g,
+                            other_b,
+                            face_r,
+                            face_g,
+                            face_b,
+                        )
                         if not known:
                             px, py = (i + 0.5) / scale, (j + 0.5) / scale
                             face_r, face_g, face_b = shade(batch, frame, face, camera, local, px, py)
@@ -220,7 +235,9 @@ def measure(batch, frame, camera, local, nearest, seen, box, output):  # type: i
                 depth[frame, y, x] = -(wa * local[a, 2] + wb * local[b, 2] + wc * local[c, 2])
             if len(attributes):
                 for k in range(values.shape[2]):
-                    attributes[frame, y, x, k] = wa * values[row, a, k] + wb * values[row, b, k] + wc * values[row, c, k]
+                    attributes[frame, y, x, k] = (
+                        wa * values[row, a, k] + wb * values[row, b, k] + wc * values[row, c, k]
+                    )
             if len(labels):
                 chosen = a if wa >= wb and wa >= wc else (b if wb >= wc else c)
                 labels[frame, y, x] = names[chosen]

@@ -50,7 +50,9 @@ def pack(mesh: Mesh, max_texture_side: int = MAX_SIDE) -> Surface:
 
 def pack_materials(
     materials: tuple[Material, ...], textured: bool, max_side: int = MAX_SIDE
-) -> tuple[Float[np.ndarray, "materials columns"], Int[np.ndarray, "materials levels 3"], UInt8[np.ndarray, "texels 4"]]:
+) -> tuple[
+    Float[np.ndarray, "materials columns"], Int[np.ndarray, "materials levels 3"], UInt8[np.ndarray, "texels 4"]
+]:
     """The table of numbers, the table of mip levels, and all texels in one array. A texture is stored once."""
     table = np.zeros((len(materials), MATERIAL_COLUMNS), np.float32)
     levels = np.zeros((len(materials), LEVELS, 3), np.int64)

@@ -50,7 +50,7 @@ def pyramid(texture: Texture, max_side: int = MAX_SIDE) -> tuple[Pixels, ...] | 
     return tuple(levels)
 
 
-def halve(image: Pixels) -> Pixels:
+def halve(image: Pixels) -> UInt8[np.ndarray, "rows columns 4"]:
     """Half the size in linear light; an odd last row or column is left out."""
     height, width = image.shape[:2]
     rows, columns = max(1, height // 2), max(1, width // 2)
