@@ -64,21 +64,22 @@ def per_corner(attribute: Any, width: int) -> np.ndarray | None:
 def load(data: bytes) -> Any:
     """The scene in our conventions: right-handed, Y up, metres."""
     try:
-        return hold(
+        scene = hold(
             ufbx.load_memory(
                 hold(data),
-                file_format=ufbx.FileFormat.FBX,
                 target_axes=ufbx.axes_right_handed_y_up,
                 target_unit_meters=1.0,
                 node_depth_limit=1000,
                 clean_skin_weights=True,
-                connect_broken_elements=True,
             )
         )
     except ufbx.UnsupportedVersionError as error:
         raise UnsupportedError(f"this FBX version cannot be read ({error})") from None
     except ufbx.UfbxError as error:
         raise ReadError(REASONS.get(type(error).__name__, f"{DAMAGED} ({error})")) from None
+    if hold(scene.metadata).file_format != ufbx.FileFormat.FBX:
+        raise ReadError(REASONS["UnrecognizedFileFormatError"])
+    return scene
 
 
 def evaluate_transform(animation: Any, node: Any, time: float) -> tuple[float, ...]:

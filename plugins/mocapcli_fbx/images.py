@@ -4,7 +4,7 @@ from pathlib import Path, PureWindowsPath
 
 from mocapcli.types import Texture
 
-LARGEST_FILE = 256 << 20
+LARGEST_FILE = 64 << 20
 SIGNATURES = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",

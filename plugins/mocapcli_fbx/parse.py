@@ -8,12 +8,10 @@ import numpy as np
 
 from mocapcli_fbx import CREATOR
 from mocapcli_fbx.binding import hold, items, load, real_property
+from mocapcli_fbx.budget import Budget
 from mocapcli_fbx.nodes import Tree, choose_joints
 from mocapcli_fbx.surfaces import bind_matrices, clusters_of, material_words, mesh_arrays, mesh_nodes, texture_words
-from mocapcli_fbx.takes import bake_takes, world_matrices
-
-SAMPLES = 1_000_000  # joints × frames that any file may have,
-BYTES_PER_SAMPLE = 8  # and more where it is large enough to hold such takes
+from mocapcli_fbx.takes import SAMPLES, bake_takes, world_matrices
 
 
 def parse(path: Path) -> dict[str, np.ndarray]:
@@ -21,7 +19,8 @@ def parse(path: Path) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     scene = load(data)
     tree = Tree(scene)
-    takes = bake_takes(scene, tree, SAMPLES + len(data) // BYTES_PER_SAMPLE)
+    budget = Budget(len(data))
+    takes = bake_takes(scene, tree, budget)
     meshes = mesh_nodes(tree)
     moving = set().union(*(take.moving for take in takes))
     joints = choose_joints(tree, _bones(scene, tree), _rigid(tree, meshes), moving)
@@ -38,10 +37,12 @@ def parse(path: Path) -> dict[str, np.ndarray]:
         "bind_world": bind_matrices(scene, place),
     }
     for position, take in enumerate(takes):
+        budget.spend("joints × takes", len(joints), f"take {take.name!r}")
+        budget.spend(SAMPLES, len(joints) * len(take.local), f"take {take.name!r}")
         arrays[f"take{position}"] = world_matrices(tree, joints, take)[:, :, :3]
     materials = _materials(scene, words, arrays)
     for position, node in enumerate(meshes):
-        for name, value in mesh_arrays(tree, node, place, materials).items():
+        for name, value in mesh_arrays(tree, node, place, materials, budget).items():
             arrays[f"mesh{position}_{name}"] = value
     arrays["words"] = np.frombuffer(json.dumps(words).encode("utf-8", "replace"), np.uint8)
     return arrays
@@ -64,10 +65,10 @@ def _rigid(tree: Tree, meshes: list[int]) -> set[int]:
 def _materials(scene: Any, words: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[int, int]:
     """Adds materials and textures to the results; returns material number by element."""
     textures = items(scene.textures)
-    words["textures"] = []
-    for position, texture in enumerate(textures):
-        text, arrays[f"texture{position}"] = texture_words(texture)
-        words["textures"].append(text)
+    images: dict[bytes, int] = {}  # many textures may show one image
+    words["textures"] = [texture_words(texture, images) for texture in textures]
+    for content, position in images.items():
+        arrays[f"image{position}"] = np.frombuffer(content, np.uint8)
     known = {int(texture.typed_id): position for position, texture in enumerate(textures)}
     materials = items(scene.materials)
     words["materials"] = [material_words(material, known) for material in materials]

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from mocapcli.errors import ReadError
 from mocapcli.isolation import run_isolated
 from mocapcli.kinematics import motion_from_world, rest_world, skeleton_from_world, world_to_local
-from mocapcli.types import Asset, Rig, unique_names
+from mocapcli.types import Asset, Rig, Texture, unique_names
 from mocapcli_fbx.images import find_texture
 from mocapcli_fbx.materials import read_materials
 from mocapcli_fbx.polygons import Placement, build_mesh
@@ -50,12 +50,23 @@ def build_asset(raw: dict[str, np.ndarray], path: Path) -> Asset:
         for position, (name, take) in enumerate(zip(names, words["takes"], strict=True))
     ]
     placement = Placement(rest_world(skeleton), gauge, raw["rest_world"])
-    textures = [
-        find_texture(text["name"], text["files"], raw[f"texture{position}"].tobytes(), path.parent)
-        for position, text in enumerate(words["textures"])
-    ]
-    mesh = build_mesh(raw, len(words["meshes"]), placement, read_materials(words["materials"], textures))
+    materials = read_materials(words["materials"], _textures(words, raw, path.parent))
+    mesh = build_mesh(raw, len(words["meshes"]), placement, materials)
     return Asset(Rig(skeleton, mesh, path.stem), tuple(motions))
+
+
+def _textures(words: dict[str, Any], raw: dict[str, np.ndarray], folder: Path) -> list[Texture | None]:
+    """The images that materials use, each read once."""
+    wanted = {entry["texture"] for entry in words["materials"]}
+    known: dict[tuple[Any, ...], Texture | None] = {}
+    found: list[Texture | None] = []
+    for position, text in enumerate(words["textures"]):
+        key = (*text["files"], text["image"])
+        if position in wanted and key not in known:
+            content = raw[f"image{text['image']}"].tobytes() if text["image"] >= 0 else b""
+            known[key] = find_texture(text["name"], text["files"], content, folder)
+        found.append(known.get(key))
+    return found
 
 
 def _check_numbers(raw: dict[str, np.ndarray]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mocapcli_fbx.binding import hold, items, matrix, numbers, per_corner, real_property, vectors
+from mocapcli_fbx.budget import Budget
 from mocapcli_fbx.nodes import Tree
 
 Words = dict[str, Any]  # goes into the JSON part
@@ -29,9 +30,12 @@ def clusters_of(mesh: Any) -> list[Any]:
     return []
 
 
-def mesh_arrays(tree: Tree, node: int, joints: dict[int, int], materials: dict[int, int]) -> dict[str, np.ndarray]:
+def mesh_arrays(
+    tree: Tree, node: int, joints: dict[int, int], materials: dict[int, int], budget: Budget
+) -> dict[str, np.ndarray]:
     """One mesh instance: polygons, attributes per corner, skin; vertices in the mesh's own space."""
     mesh = hold(tree.nodes[node].mesh)
+    budget.spend("polygon corners", max(mesh.num_indices, mesh.num_vertices), f"mesh {mesh.name!r}")
     faces = vectors(mesh.faces, 2).astype(np.int64)
     arrays = {
         "vertices": vectors(mesh.vertices, 3),
@@ -47,7 +51,7 @@ def mesh_arrays(tree: Tree, node: int, joints: dict[int, int], materials: dict[i
         values = per_corner(attribute, width)
         if values is not None:
             arrays[name] = values
-    return {**arrays, **_skin(mesh, joints)}
+    return {**arrays, **_skin(mesh, joints, budget)}
 
 
 def _face_materials(tree: Tree, node: int, mesh: Any, materials: dict[int, int]) -> np.ndarray:
@@ -60,11 +64,12 @@ def _face_materials(tree: Tree, node: int, mesh: Any, materials: dict[int, int])
     return np.where(slots < len(table), table[np.clip(slots, 0, len(table) - 1)], -1)
 
 
-def _skin(mesh: Any, joints: dict[int, int]) -> dict[str, np.ndarray]:
+def _skin(mesh: Any, joints: dict[int, int], budget: Budget) -> dict[str, np.ndarray]:
     """Influences as triples: vertex, bind, weight."""
     clusters = clusters_of(mesh)
     if not clusters:
         return {}
+    budget.spend("skin weights", sum(cluster.num_weights for cluster in clusters), f"mesh {mesh.name!r}")
     vertices = [numbers(cluster.vertices, np.int64) for cluster in clusters]
     return {
         "bind_joints": np.array([joints.get(int(hold(cluster.bone_node).typed_id), -1) for cluster in clusters]),
@@ -127,9 +132,10 @@ def _file_texture(texture: Any) -> Any:
     return layers[0] if layers else None
 
 
-def texture_words(texture: Any) -> tuple[Words, np.ndarray]:
-    """Where a texture's image is said to be, and its bytes where the file holds them."""
+def texture_words(texture: Any, images: dict[bytes, int]) -> Words:
+    """Where a texture's image is said to be, and its number in `images` where the file holds it (else -1)."""
     video = hold(texture.video)
     content = bytes(hold(texture.content)) or (bytes(hold(video.content)) if video is not None else b"")
     names = [str(texture.relative_filename), str(texture.absolute_filename)]
-    return {"name": texture.name, "files": [name for name in names if name]}, np.frombuffer(content, np.uint8)
+    image = images.setdefault(content, len(images)) if content else -1
+    return {"name": texture.name, "files": [name for name in names if name], "image": image}

@@ -7,9 +7,11 @@ import numpy as np
 
 from mocapcli.errors import ReadError
 from mocapcli_fbx.binding import evaluate_transform, hold, is_node, items, real_property
+from mocapcli_fbx.budget import Budget
 from mocapcli_fbx.nodes import Tree
 
 DEFAULT_FPS = 30.0
+SAMPLES = "joints × frames of animation"
 STILL = 1e-7  # relative change below which a sampled transform counts as constant
 
 
@@ -35,7 +37,7 @@ def frame_rate(scene: Any, stack: Any) -> float:
     return fps if np.isfinite(fps) and 1e-3 <= fps <= 1e5 else DEFAULT_FPS
 
 
-def bake_takes(scene: Any, tree: Tree, max_samples: int) -> list[Take]:
+def bake_takes(scene: Any, tree: Tree, budget: Budget) -> list[Take]:
     """Every take sampled at the frame rate, from its own start."""
     takes = []
     for stack in items(scene.anim_stacks):
@@ -44,12 +46,7 @@ def bake_takes(scene: Any, tree: Tree, max_samples: int) -> list[Take]:
             continue
         fps = frame_rate(scene, stack)
         start, frames = _span(stack, fps)
-        max_samples -= frames * max(len(animated), 1)
-        if max_samples < 0:
-            raise ReadError(
-                f"{frames} frames at {fps:g} per second are more than this file can hold keys for",
-                place=f"take {stack.name!r}",
-            )
+        budget.spend(SAMPLES, frames * len(animated), f"take {stack.name!r}")
         animation, nodes = hold(stack.anim), [tree.nodes[node] for node in animated]
         local = np.empty((frames, len(animated), 10))
         for frame in range(frames):
