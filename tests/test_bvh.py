@@ -310,6 +310,11 @@ def test_joints_without_channels_cannot_blow_up_memory(tmp_path: Path) -> None:
         read(tmp_path, text)
 
 
+def test_joints_without_end(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="more than 100000 joints"):
+        read(tmp_path, "HIERARCHY\n" + "ROOT a\n{\n}\n" * 100_001)
+
+
 @given(data=st.data())
 def test_mutilated_files_read_or_say_why(data, tmp_path_factory: pytest.TempPathFactory) -> None:
     raw = bytearray(data.draw(st.sampled_from([MIXED, SMALL])).encode())
@@ -347,6 +352,14 @@ def test_changed_clip_keeps_the_layout(tmp_path: Path) -> None:
     np.testing.assert_allclose(positions(again), positions(asset), atol=1e-6)
     np.testing.assert_allclose(again.rig.source.values[0], asset.rig.source.values[0], atol=2e-6)
     assert again.rig.source.values[1, 14] == pytest.approx(140)  # beyond 90°, as a two-channel joint must have it
+
+
+def test_two_channel_joint_that_starts_beyond_ninety_degrees(tmp_path: Path) -> None:
+    text = SMALL.replace("3 Zrotation Xrotation Yrotation", "2 Zrotation Xrotation")
+    asset = read(tmp_path, text.replace(" 4 5 6\n", " 40 150\n"))
+    again = rewritten(tmp_path, turned(asset))
+    assert again.rig.source.hierarchy.channels == asset.rig.source.hierarchy.channels
+    np.testing.assert_allclose(again.rig.source.values, asset.rig.source.values, atol=1e-6)
 
 
 def test_layout_grows_only_where_the_motion_needs_it(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ MANGLED = {
     "rate": ({"clip_fps": np.array([-1.0])}, "fps must be positive"),
     "no frames": ({"clip0_rotations": np.zeros((0, 5, 4)), "clip0_translations": np.zeros((0, 5, 3))}, "frames"),
     "version": ({"format_version": np.array(99)}, "format_version is 99"),
-    "faces": ({"faces": np.array([[0, 1, 10_000]])}, "faces"),
+    "faces": ({"faces": np.array([[0, 1, 10_000]]), "face_materials": None}, "faces"),
     "huge index": ({"faces": np.array([[0, 1, 2**40]])}, "faces"),
     "weights": ({"skin_weights": np.zeros((30, 2))}, "sum to one"),
     "alpha": ({"material_alpha": np.array(["odd", "mask"])}, "alpha 'odd'"),

@@ -18,7 +18,7 @@ from mocapcli_bvh.hierarchy import (
     rotation_order,
 )
 
-MOVES = 2e-6  # of the rig's size: a joint that strays less from its offset needs no position channels
+MOVES = 1e-5  # of the rig's size: a joint that strays less from its offset needs no position channels
 TURNS = 1e-5  # degrees: an angle below this needs no rotation channel
 END_SITE = 0.3  # of the bone that leads to a leaf
 

@@ -24,6 +24,7 @@ from mocapcli_bvh.hierarchy import (
 )
 from mocapcli_bvh.motion import MotionSection, read_motion
 
+MOST_JOINTS = 100_000
 LARGEST = 1e15  # beyond this a length is damage, and squares of it overflow
 
 _MOTION_LINE = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -188,6 +189,8 @@ class _HierarchyParser:
             self.stack.append(_Block(self.stack[-1].joint, is_end=True))
             self.sites.append(EndSite(self.stack[-1].joint, (0.0, 0.0, 0.0)))
             return
+        if len(self.names) == MOST_JOINTS:
+            raise self._error(f"more than {MOST_JOINTS} joints")
         self.parents.append(self.stack[-1].joint if self.stack else -1)
         self.stack.append(_Block(len(self.names), is_end=False))
         self.names.append(name)

@@ -1,7 +1,7 @@
 """BVH speed against bvhio: `python tests/benchmarks/bench_bvh.py [--joints 100] [--frames 10000] [--repeats 3]`.
 
 Every figure is the median of fresh processes. CPU seconds hardly depend on what else the machine is doing; peak
-memory is that of the call alone, without the imports.
+memory is what the call takes on top of imports and, when writing, of having read the asset.
 """
 
 import argparse
