@@ -1,0 +1,171 @@
+"""Training samples for stages 1 and 2: a rig, short clips of it in tight crops, and the exact truth.
+
+Plain numpy and numba in worker processes; a sample travels as a handful of small arrays.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from mocapcli.data.appearance import Appearance, change_appearance
+from mocapcli.data.videos import random_lights
+from mocapcli.kinematics import quat_to_matrix
+from mocapcli.render.camera import Camera, orbit_rotation, perspective
+from mocapcli.render.rasteriser import draw
+from mocapcli.render.scene import Model, pose_points, prepare
+from mocapcli.training.poses import PoseSampler, pose_world
+from mocapcli.types import Asset
+
+FIELD_OF_VIEW = (25.0, 55.0)
+PITCH = (-8.0, 33.0)
+MARGIN = (1.1, 1.45)  # of a crop around the subject
+JITTER = 0.08  # of the crop's side
+REFERENCE_YAWS = (35.0, 215.0)  # two opposite three-quarter views
+REFERENCE_PITCH = 12.0
+REFERENCE_FIELD_OF_VIEW = 35.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSample:
+    """One short clip. World axes; positions in metres."""
+
+    crops: UInt8[np.ndarray, "frames side side 4"]
+    world: Float[np.ndarray, "frames joints 4 4"]
+    camera_rotation: Float[np.ndarray, "frames 3 3"]  # columns right, up, backward
+    camera_position: Float[np.ndarray, "frames 3"]
+    focal: Float[np.ndarray, " frames"]  # pixels of the crop
+    middle: Float[np.ndarray, "frames 2"]  # principal point, pixels of the crop
+
+
+@dataclass(frozen=True, eq=False)
+class SceneRig:
+    """One rig ready to make samples of."""
+
+    asset: Asset
+    model: Model
+    sampler: PoseSampler
+
+    @classmethod
+    def of(cls, asset: Asset, invent_only: bool = False) -> "SceneRig":
+        motions = () if invent_only else asset.motions
+        return cls(asset, prepare(asset.rig), PoseSampler.of(asset.rig.skeleton, motions))
+
+    def dressed(self, appearance: Appearance, random: np.random.Generator) -> "SceneRig":
+        """The same rig with another look."""
+        asset = change_appearance(self.asset, appearance, random)
+        return replace(self, asset=asset, model=prepare(asset.rig))
+
+    def sample(
+        self, random: np.random.Generator, frames: int, side: int, real_share: float = 0.5, fps: float = 15.0
+    ) -> ClipSample:
+        """A clip of a real motion where there is one (with that probability), else of an invented one."""
+        real = bool(self.asset.motions) and random.random() < real_share
+        world = self._real(random, frames, fps) if real else self._invented(random, frames, fps)
+        return film_crops(self.model, world, random, side)
+
+    def _real(self, random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames joints 4 4"]:
+        lengths = np.array([motion.frames for motion in self.asset.motions], dtype=float)
+        motion = self.asset.motions[int(random.choice(len(lengths), p=lengths / lengths.sum()))]
+        step = max(1, round(motion.fps / fps))
+        start = int(random.integers(0, max(1, motion.frames - (frames - 1) * step)))
+        chosen = np.minimum(start + step * np.arange(frames), motion.frames - 1)
+        local = quat_to_matrix(motion.rotations[chosen])
+        return pose_world(self.asset.rig.skeleton, local, motion.translations[chosen])
+
+    def _invented(self, random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames joints 4 4"]:
+        skeleton = self.asset.rig.skeleton
+        return pose_world(skeleton, self.sampler.sample(frames, fps, random), skeleton.rest_translations)
+
+    def reference_views(
+        self, world: Float[np.ndarray, "joints 4 4"], side: int
+    ) -> tuple[UInt8[np.ndarray, "views side side 4"], list[Camera]]:
+        """Renders of one pose from fixed sides, as tight crops."""
+        points, normals = pose_points(self.model, world[None])
+        used = points[0, np.unique(self.model.mesh.faces)]
+        cameras = [
+            crop_camera(used[None], yaw, REFERENCE_PITCH, REFERENCE_FIELD_OF_VIEW, 1.15, np.zeros(2), side)[0]
+            for yaw in REFERENCE_YAWS
+        ]
+        count = len(cameras)
+        images = draw(
+            np.repeat(points, count, axis=0),
+            np.repeat(normals, count, axis=0),
+            self.model.surface,
+            cameras,
+            background=(0, 0, 0),
+            outputs=("colour", "mask"),
+            threads=1,
+        )
+        return with_mask(images.colour, images.mask), cameras
+
+
+def film_crops(
+    model: Model, world: Float[np.ndarray, "frames joints 4 4"], random: np.random.Generator, side: int
+) -> ClipSample:
+    """Render posed joints as the crops that capture would cut out of a video, background removed."""
+    points, normals = pose_points(model, world)
+    cameras = crop_camera(
+        points[:, np.unique(model.mesh.faces)],
+        float(random.uniform(0, 360)),
+        float(random.uniform(*PITCH)),
+        float(random.uniform(*FIELD_OF_VIEW)),
+        float(random.uniform(*MARGIN)),
+        random.uniform(-JITTER, JITTER, 2),
+        side,
+    )
+    images = draw(
+        points,
+        normals,
+        model.surface,
+        cameras,
+        lights=random_lights(random),
+        background=(0, 0, 0),
+        outputs=("colour", "mask"),
+        threads=1,
+    )
+    return ClipSample(
+        with_mask(images.colour, images.mask),
+        world,
+        np.stack([camera.rotation for camera in cameras]),
+        np.stack([camera.position for camera in cameras]),
+        np.array([camera.focal for camera in cameras]),
+        np.array([camera.centre for camera in cameras]),
+    )
+
+
+def crop_camera(
+    points: Float[np.ndarray, "frames vertices 3"],
+    yaw: float,
+    pitch: float,
+    fov: float,
+    margin: float,
+    jitter: Float[np.ndarray, " 2"],
+    side: int,
+) -> list[Camera]:
+    """Cameras that look at the subject, one a frame: one size for the clip, the middle following the subject."""
+    rotation = orbit_rotation(yaw, pitch)
+    low, high = points.min(axis=1), points.max(axis=1)
+    extent = float(np.linalg.norm(high - low, axis=1).max()) or 1.0
+    distance = 0.5 * extent / np.tan(np.radians(fov) / 2) + 0.5 * extent
+    cameras, boxes = [], []
+    for frame, centre in zip(points, (low + high) / 2, strict=True):
+        wide = perspective(centre + distance * rotation[:, 2], rotation, 90.0, side, side, distance * 1e-3)
+        pixels, _ = wide.project(frame)
+        boxes.append((pixels.min(axis=0), pixels.max(axis=0)))
+        cameras.append(wide)
+    width = margin * max(float((top - bottom).max()) for bottom, top in boxes)
+    crops = []
+    for camera, (bottom, top) in zip(cameras, boxes, strict=True):
+        left, upper = (bottom + top) / 2 - width / 2 + jitter * width
+        crops.append(camera.crop(float(left), float(upper), width, side))
+    return crops
+
+
+def with_mask(
+    colour: UInt8[np.ndarray, "frames side side 4"], mask: Float[np.ndarray, "frames side side"]
+) -> UInt8[np.ndarray, "frames side side 4"]:
+    """RGB on black with the mask as fourth channel."""
+    out = colour.copy()
+    out[..., 3] = np.rint(np.clip(mask, 0, 1) * 255)
+    return out
