@@ -1,10 +1,12 @@
 """The `mocap` command: build the app from plugins, and turn mistakes into one line and an exit code."""
 
+import contextlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -14,7 +16,7 @@ from mocapcli.console import complain, note
 from mocapcli.errors import MocapError, UsageError
 from mocapcli.plugins import LIMIT_VARIABLE, Plugins, get_plugins
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 class _Group(TyperGroup):
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # `mocap convert … --debug` is what people type; typer only takes it before the command.
     arguments = ["--debug"] * debug + [argument for argument in arguments if argument != "--debug"]
     _survive_odd_characters()
+    with contextlib.suppress(ValueError):  # only the main thread of a program may choose
+        signal.signal(signal.SIGTERM, _tidy_up_and_leave)
     try:
         code = build_app(get_plugins())(arguments, prog_name="mocap", standalone_mode=True)
     except SystemExit as leaving:
@@ -89,6 +93,11 @@ def _survive_odd_characters() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def _tidy_up_and_leave(*_: object) -> NoReturn:
+    """Temporary files are removed on the way out, which the default way of being terminated skips."""
+    raise SystemExit(TERMINATED)
 
 
 def _line(error: BaseException) -> str:

@@ -59,7 +59,7 @@ def transfer(source: Skeleton, motion: Motion, target: Skeleton, match: Match) -
     ratio = _size(target, match.sources >= 0) / _size(source, match.sources[match.sources >= 0])
     source_rest, target_rest = rest_world(source), rest_world(target)
     turned = _world_turns(source, motion, source_rest)
-    travelled = (motion_world(source, motion) - source_rest)[..., :3, 3] * ratio
+    places = _places(source, motion, match, source_rest, target_rest, ratio)
     slid = _slides(source, motion, target, match, source_rest, target_rest) * ratio
     frames = motion.frames
     locals_ = np.tile(compose(target.rest_rotations, target.rest_translations), (frames, 1, 1, 1))
@@ -75,8 +75,8 @@ def transfer(source: Skeleton, motion: Motion, target: Skeleton, match: Match) -
                 if parent >= 0 and driven[parent]:
                     locals_[:, joint, :3, 3] += slid[:, joint]
                 else:
-                    place = target_rest[joint, :3, 3] + travelled[:, namesake] - above[:, :3, 3]
-                    locals_[:, joint, :3, 3] = (np.swapaxes(above[:, :3, :3], -1, -2) @ place[..., None])[..., 0]
+                    away = places[:, joint] - above[:, :3, 3]
+                    locals_[:, joint, :3, 3] = (np.swapaxes(above[:, :3, :3], -1, -2) @ away[..., None])[..., 0]
             driven[joint] = namesake >= 0 or (parent >= 0 and driven[parent])
             world[:, joint] = above @ locals_[:, joint]
     rotations = continuous(matrix_to_quat(locals_[..., :3, :3]))
@@ -91,6 +91,29 @@ def _world_turns(
     world = motion_world(skeleton, replace(motion, scales=None))
     turns: np.ndarray = world[..., :3, :3] @ np.swapaxes(rest[:, :3, :3], -1, -2)
     return turns
+
+
+def _places(
+    source: Skeleton,
+    motion: Motion,
+    match: Match,
+    source_rest: Float[np.ndarray, "source 4 4"],
+    target_rest: Float[np.ndarray, "target 4 4"],
+    ratio: float,
+) -> Float[np.ndarray, "frames target 3"]:
+    """Where joints are that follow their namesakes' way from rest.
+
+    A BVH often rests with its root at the origin and moves it at hip height: then the way is no way from rest,
+    and the places themselves are taken.
+    """
+    world = motion_world(source, motion)[..., :3, 3]
+    roots = source.roots
+    typical = np.median(np.linalg.norm(motion.translations[:, roots], axis=-1))
+    untold = not source.rest_translations[roots].any() and typical > 0.2 * _size(source, np.arange(source.joints))
+    if untold:
+        return world[:, match.sources] * ratio
+    moved: np.ndarray = target_rest[:, :3, 3] + (world - source_rest[:, :3, 3])[:, match.sources] * ratio
+    return moved
 
 
 def _slides(

@@ -101,6 +101,29 @@ def test_an_extra_root_above_stays_and_the_motion_arrives():
     assert np.allclose(joint_positions(target, moved)[:, 1:], joint_positions(source, motion))
 
 
+def test_a_bvh_that_rests_at_the_origin_and_walks_at_hip_height():
+    target = make_skeleton(4)
+    motion = make_motion(target)
+    offsets = np.array(target.rest_translations)
+    offsets[0] = 0
+    source = dataclasses.replace(target, rest_translations=offsets)
+    far = dataclasses.replace(motion, translations=motion.translations + np.where(np.arange(4)[:, None] == 0, 2.0, 0.0))
+    moved = transfer(source, far, target, match_joints(source.names, target.names))
+    assert np.allclose(joint_positions(target, moved), joint_positions(source, far))
+
+
+def test_a_motion_about_the_origin_is_a_way_from_rest():
+    """The root wanders around zero: the target keeps its own height."""
+    target = make_skeleton(4)
+    motion = make_motion(target)
+    offsets, moves = np.array(target.rest_translations), np.array(motion.translations)
+    offsets[0], moves[:, 0] = 0, 0.001
+    source = dataclasses.replace(target, rest_translations=offsets)
+    near = dataclasses.replace(motion, translations=moves)
+    moved = transfer(source, near, target, match_joints(source.names, target.names))
+    assert np.allclose(moved.translations[:, 0], target.rest_translations[0] + 0.001)
+
+
 def test_an_extra_joint_between_keeps_its_rest_and_carries_on():
     source = Skeleton(
         ("a", "c"), np.array([-1, 0]), np.array([[0, 0, 0], [0, 2.0, 0]]), np.tile([0.0, 0, 0, 1], (2, 1))
