@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mocapcli.errors import ReadError
-from mocapcli_gltf.decode import meshopt_view
+from mocapcli_gltf.decode import MESHOPT, is_available, is_required, meshopt_view
 from mocapcli_gltf.document import Document, Json, child, integer
 
 COMPONENTS: dict[int, np.dtype[Any]] = {
@@ -17,7 +17,8 @@ COMPONENTS: dict[int, np.dtype[Any]] = {
     5126: np.dtype("<f4"),
 }
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-MAX_ZEROS = 1 << 24  # values of an accessor that has no bytes behind it
+MAX_VALUES = 1 << 25  # numbers in one accessor
+MAX_ZEROS = 1 << 22  # numbers of an accessor that has no bytes behind it
 
 
 def read_accessor(document: Document, index: Any, width: int | None = None) -> np.ndarray:
@@ -27,6 +28,8 @@ def read_accessor(document: Document, index: Any, width: int | None = None) -> n
     dtype, columns, count = layout(record, place)
     if width is not None and columns != width:
         raise ReadError(f"holds {columns} numbers each where {width} are needed", place=place)
+    if count * columns > MAX_VALUES:
+        raise ReadError(f"has {count} elements, too many to hold", place=place)
     if "bufferView" in record:
         offset = integer(record, "byteOffset", place, 0)
         values = read_strided(document, record["bufferView"], offset, dtype, columns, count, place)
@@ -81,8 +84,8 @@ def view_bytes(document: Document, view: Any) -> memoryview:
     """The bytes of a buffer view, decompressed where they are packed with meshopt."""
     record = document.record("bufferViews", view)
     extension = child(record, "extensions").get("EXT_meshopt_compression")
-    if extension is None:
-        return document.view(view)
+    if extension is None or (not is_available(MESHOPT) and not is_required(document, MESHOPT)):
+        return document.view(view)  # an optional extension comes with plain data
     if view not in document.unpacked:
         document.unpacked[view] = meshopt_view(document, extension, f"bufferViews[{view}]")
     return document.unpacked[view]

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from mocapcli.errors import ReadError
 from mocapcli.kinematics import compose, continuous, local_to_world, motion_from_world, slerp
 from mocapcli.types import Motion, Skeleton
-from mocapcli_gltf.accessors import read_accessor, read_floats
+from mocapcli_gltf.accessors import read_floats
 from mocapcli_gltf.document import Document, Json, check_index, child, children, label
 from mocapcli_gltf.frame_rate import choose_fps
 from mocapcli_gltf.hierarchy import PARTS, Hierarchy, node_parts
@@ -17,6 +17,7 @@ from mocapcli_gltf.hierarchy import PARTS, Hierarchy, node_parts
 SNAP = 1e-4  # seconds: a STEP key a hair after the frame it was meant for still counts (float32 times)
 MAX_FRAMES = 1 << 17
 MAX_POSES = 1 << 22  # frames × joints of one file
+MAX_VALUES = 1 << 26  # numbers in all channels of one file
 CHUNK = 1 << 16  # node matrices computed at a time
 
 
@@ -59,13 +60,26 @@ class Rigging:
         return cls(skeleton, gauge, nodes, parents, joint_rows, hierarchy.local[nodes], rows)
 
 
+@dataclass
+class Budget:
+    """Counts what channels will read before they do: many may share one large accessor."""
+
+    spent: int = 0
+
+    def spend(self, values: int, place: str) -> None:
+        self.spent += values
+        if self.spent > MAX_VALUES:
+            raise ReadError("the animations have more keys than can be held in memory", place=place)
+
+
 def read_motions(document: Document, rigging: Rigging) -> dict[int, Motion]:
     """Every animation that moves the rig, by its index in the document."""
     found: dict[int, Motion] = {}
     poses = 0
+    budget = Budget()
     for index, animation in enumerate(document.records("animations")):
         place = f"animations[{index}]"
-        tracks, duration = read_tracks(document, animation, rigging, place)
+        tracks, duration = read_tracks(document, animation, rigging, budget, place)
         if not tracks:
             continue
         fps = choose_fps([track.keys for track in tracks], child(animation, "extras").get("fps"))
@@ -94,7 +108,9 @@ def channels(document: Document, animation: Json, place: str) -> list[tuple[int,
     return found
 
 
-def read_tracks(document: Document, animation: Json, rigging: Rigging, place: str) -> tuple[list[Track], float]:
+def read_tracks(
+    document: Document, animation: Json, rigging: Rigging, budget: "Budget", place: str
+) -> tuple[list[Track], float]:
     """The channels that move the rig, grouped, and when the last key of all falls."""
     keys: dict[Any, np.ndarray] = {}
     groups: dict[tuple[Any, str, str], list[tuple[int, Any]]] = {}
@@ -102,15 +118,17 @@ def read_tracks(document: Document, animation: Json, rigging: Rigging, place: st
         times = sampler.get("input")
         if times not in keys:
             keys[times] = read_keys(document, times)
+            budget.spend(len(keys[times]), place)
         if path in PARTS and node in rigging.rows and len(keys[times]):
             mode = sampler.get("interpolation", "LINEAR")
             if mode not in ("LINEAR", "STEP", "CUBICSPLINE"):
                 raise ReadError(f"unknown interpolation {str(mode)[:20]!r}", place=place)
+            budget.spend(len(keys[times]) * (3 if mode == "CUBICSPLINE" else 1) * len(PARTS[path]), place)
             groups.setdefault((times, mode, path), []).append((rigging.rows[node], sampler.get("output")))
     tracks = [
         read_track(document, keys[times], mode, path, members, place) for (times, mode, path), members in groups.items()
     ]
-    return tracks, max((float(k.max()) for k in keys.values() if len(k)), default=0.0)
+    return tracks, max(float(k.max()) for k in [np.zeros(1), *keys.values()] if len(k))
 
 
 def read_keys(document: Document, accessor: Any) -> Float[np.ndarray, " keys"]:
@@ -131,7 +149,7 @@ def read_track(
     parts, width = (3 if mode == "CUBICSPLINE" else 1), len(PARTS[path])
     columns = []
     for _, accessor in members:
-        values = read_floats(document, accessor, width)
+        values = read_floats(document, accessor, width).astype(np.float32)
         if len(values) < len(keys) * parts:
             raise ReadError(f"has {len(keys)} keys but {len(values)} values", place=place)
         columns.append(values[: len(keys) * parts].reshape(len(keys), parts, width))
@@ -182,26 +200,24 @@ def sample_nodes(
 
 def sample_track(track: Track, times: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames channels numbers"]:
     """Values at the given times, held before the first and after the last key (glTF 2.0, appendix C)."""
-    keys, values = track.keys, track.values
-    middle = values[:, values.shape[1] // 2]
-    if track.mode == "STEP":
-        low = np.clip(np.searchsorted(keys, times + SNAP, side="right") - 1, 0, len(keys) - 1)
-        return unit(middle[low]) if track.path == "rotation" else middle[low]
-    low = np.clip(np.searchsorted(keys, times, side="right") - 1, 0, max(len(keys) - 2, 0))
+    keys = track.keys
+    late = SNAP if track.mode == "STEP" else 0.0
+    low = np.clip(np.searchsorted(keys, times + late, side="right") - 1, 0, len(keys) - 1)
     high = np.minimum(low + 1, len(keys) - 1)
+    before, after = track.values[low].astype(np.float64), track.values[high].astype(np.float64)
     span = (keys[high] - keys[low])[:, None, None]
-    raw = (times - keys[low])[:, None, None] / np.where(span > 0, span, 1.0)
-    weight = np.clip(np.where(span > 0, raw, 0.0), 0.0, 1.0)
-    if track.mode == "CUBICSPLINE":
-        mixed = hermite(values[low], values[high], weight, span)
-        return unit(mixed) if track.path == "rotation" else mixed
-    if track.path == "rotation":
-        unit_values = unit(middle)
-        return slerp(
-            unit_values[low], unit_values[high], np.broadcast_to(weight, (*weight.shape[:1], middle.shape[1], 1))
-        )
-    between: np.ndarray = middle[low] * (1.0 - weight) + middle[high] * weight
-    return between
+    weight = np.clip((times - keys[low])[:, None, None] / np.where(span > 0, span, 1.0), 0.0, 1.0)
+    turns = track.path == "rotation"
+    if track.mode == "LINEAR" and turns:
+        weights = np.broadcast_to(weight, (*before[:, 0].shape[:2], 1))
+        return slerp(unit(before[:, 0]), unit(after[:, 0]), weights)
+    if track.mode == "LINEAR":
+        mixed: np.ndarray = before[:, 0] * (1.0 - weight) + after[:, 0] * weight
+    elif track.mode == "CUBICSPLINE":
+        mixed = hermite(before, after, weight, span)
+    else:
+        mixed = before[:, 0]
+    return unit(mixed) if turns else mixed
 
 
 def hermite(
@@ -231,15 +247,23 @@ def unit(quaternions: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batc
 def moving_nodes(document: Document, candidates: set[int]) -> set[int]:
     """Which of the candidates some animation takes away from their rest transform."""
     moving: set[int] = set()
+    ranges: dict[tuple[Any, bool], tuple[np.ndarray, np.ndarray] | None] = {}
     nodes = document.records("nodes")
     for index, animation in enumerate(document.records("animations")):
         for node, path, sampler in channels(document, animation, f"animations[{index}]"):
             if path not in PARTS or node not in candidates or node in moving:
                 continue
-            values = read_accessor(document, sampler.get("output"))
-            scaled = read_floats(document, sampler.get("output"), len(PARTS[path])) if len(values) else values
-            if sampler.get("interpolation") == "CUBICSPLINE":
-                scaled = scaled[1::3]
-            if len(scaled) and np.abs(scaled - node_parts(nodes[node], f"nodes[{node}]")[path]).max() > 1e-5:
+            key = (sampler.get("output"), sampler.get("interpolation") == "CUBICSPLINE")
+            if key not in ranges:
+                ranges[key] = value_range(document, *key)
+            rest = node_parts(nodes[node], f"nodes[{node}]")[path]
+            if any(bound.shape == rest.shape and np.abs(bound - rest).max() > 1e-5 for bound in ranges[key] or ()):
                 moving.add(node)
     return moving
+
+
+def value_range(document: Document, accessor: Any, cubic: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """The least and greatest value a channel takes; None where it has none."""
+    values = read_floats(document, accessor)
+    values = values[1::3] if cubic else values
+    return (values.min(axis=0), values.max(axis=0)) if len(values) else None

@@ -144,8 +144,11 @@ def relocate(record: Json, places: dict[int, tuple[int, int]]) -> None:
 
 def encode(document: Any, indent: int | None = None) -> bytes:
     separators = (",", ":") if indent is None else None
-    text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
-    return text.encode()
+    try:
+        text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
+        return text.encode()
+    except ValueError as error:  # numbers such as 1e999 and lone surrogates in a source document
+        raise WriteError(f"the document holds what JSON cannot: {error}") from None
 
 
 def chunk(kind: int, data: bytes, padding: bytes) -> bytes:

@@ -9,7 +9,7 @@ from mocapcli.errors import ReadError, UnsupportedError
 from mocapcli_gltf.document import Document, Json, child, integer
 
 PIP = "pip install 'mocapcli[compressed-gltf]'"
-MAX_DECODED = 256 << 20
+MAX_DECODED = 64 << 20
 MESHOPT, DRACO = "EXT_meshopt_compression", "KHR_draco_mesh_compression"
 LIBRARIES = {MESHOPT: "meshopt", DRACO: "DracoPy"}
 # Read here, or without bearing on where joints and vertices are.
@@ -38,6 +38,17 @@ def library(extension: str) -> Any:
         return importlib.import_module(LIBRARIES[extension])
     except ImportError:
         raise UnsupportedError(f"{extension} needs the package {LIBRARIES[extension]}", remedy=PIP) from None
+
+
+def is_available(extension: str) -> bool:
+    try:
+        return library(extension) is not None
+    except UnsupportedError:
+        return False
+
+
+def is_required(document: Document, extension: str) -> bool:
+    return extension in document.json.get("extensionsRequired", [])
 
 
 def meshopt_view(document: Document, extension: Any, place: str) -> memoryview:

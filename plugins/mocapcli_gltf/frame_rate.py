@@ -32,7 +32,7 @@ def spacing_fps(times: Float[np.ndarray, " keys"]) -> float:
     steps = steps[steps > 1e-5]
     if not len(steps):
         return FALLBACK
-    middle = float(np.median(steps))
+    middle = float(np.sort(steps)[len(steps) // 2])
     close = np.abs(steps - middle) < 0.1 * middle
     fps = round(1.0 / float(steps[close].mean()), 3)
     return fps if 20.0 <= fps <= 250.0 else FALLBACK

@@ -18,7 +18,7 @@ def build_fresh(asset: Asset) -> Builder:
     parts = [] if mesh is None else split_mesh(mesh)
     roots = add_joints(builder, skeleton)
     skins = [part.skin for part in parts if part.skin is not None] or [Skin()]
-    add_missing_joints(skins[0], skeleton)
+    add_missing_joints(skins, skeleton)
     roots = add_skins(builder, skins, roots, asset.rig.name)
     if mesh is not None:
         materials = add_materials(builder, mesh.materials)
@@ -42,13 +42,13 @@ def add_joints(builder: Builder, skeleton: Skeleton) -> list[int]:
     return skeleton.roots
 
 
-def add_missing_joints(skin: Skin, skeleton: Skeleton) -> None:
+def add_missing_joints(skins: list[Skin], skeleton: Skeleton) -> None:
     """Joints that move no vertex join the first skin, bound where they rest."""
     inverse = inverse_affine(rest_world(skeleton))
-    present = set(skin.joints)
+    present = {joint for skin in skins for joint in skin.joints}
     for joint in range(skeleton.joints):
         if joint not in present:
-            skin.add(joint, inverse[joint])
+            skins[0].add(joint, inverse[joint])
 
 
 def add_skins(builder: Builder, skins: list[Skin], roots: list[int], name: str) -> list[int]:

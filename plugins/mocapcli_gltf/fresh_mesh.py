@@ -59,9 +59,9 @@ def bind_groups(mesh: Mesh, faces: Bool[np.ndarray, " faces"]) -> Int[np.ndarray
     indices = np.where(mesh.skin_weights > 0, mesh.skin_indices, heaviest(mesh)[:, None])
     corners = indices[mesh.faces[faces]].reshape(int(faces.sum()), -1)
     first = np.repeat(corners[:, :1], corners.shape[1], axis=1)
-    links = np.unique(np.stack([first.ravel(), corners.ravel()]), axis=1)
     count = len(mesh.bind_joints)
-    graph = coo_array((np.ones(links.shape[1]), (links[0], links[1])), shape=(count, count))
+    links = np.unique(first.ravel() * np.int64(count) + corners.ravel())
+    graph = coo_array((np.ones(len(links)), (links // count, links % count)), shape=(count, count))
     labels: np.ndarray = connected_components(graph, directed=False)[1]
     return labels.astype(np.int64)
 

@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from mocapcli.errors import ReadError
 from mocapcli.types import sanitise_weights
 from mocapcli_gltf.accessors import read_accessor, read_floats, to_floats
-from mocapcli_gltf.decode import DRACO, draco_primitive
+from mocapcli_gltf.decode import DRACO, draco_primitive, is_available, is_required
 from mocapcli_gltf.document import Document, Json, child
 from mocapcli_gltf.materials import UvMap
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
-MAX_CORNERS = 1 << 23  # triangle corners, and vertices, of a whole file
+MAX_CORNERS, MAX_VERTICES = 1 << 23, 3 << 20  # of a whole file
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Attributes:
         packed = child(primitive, "extensions").get(DRACO)
         self.draco: dict[str, np.ndarray] = {}
         self.draco_corners: np.ndarray | None = None
-        if isinstance(packed, dict):
+        if isinstance(packed, dict) and (is_available(DRACO) or is_required(document, DRACO)):
             self.draco, self.draco_corners = draco_primitive(document, packed)
 
     def __contains__(self, name: str) -> bool:
@@ -60,7 +60,7 @@ class Attributes:
 def read_vertices(attributes: Attributes, uv_map: UvMap, place: str) -> Vertices:
     positions = attributes.floats("POSITION")
     count = len(positions)
-    if count > MAX_CORNERS:
+    if count > MAX_VERTICES:
         raise ReadError(f"has {count} vertices, too many to hold", place=place)
     indices, weights = read_influences(attributes, count, place)
 
@@ -70,7 +70,7 @@ def read_vertices(attributes: Attributes, uv_map: UvMap, place: str) -> Vertices
         values = attributes.floats(name)
         if len(values) != count or values.shape[1] not in widths:
             raise ReadError(f"{name} does not fit the {count} positions", place=place)
-        return np.asarray(np.nan_to_num(values, posinf=0.0, neginf=0.0))
+        return np.asarray(np.nan_to_num(values, posinf=0.0, neginf=0.0).astype(np.float32))
 
     if positions.shape[1] != 3 or not np.isfinite(positions).all():
         raise ReadError("POSITION must be finite 3D points", place=place)

@@ -1,5 +1,6 @@
 """The node tree: who hangs on whom, rest matrices, and which nodes are the rig's joints."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from mocapcli.kinematics import compose, decompose, local_to_world
 from mocapcli_gltf.document import Document, Json, check_index, child, children
 
 MAX_NODES, MAX_JOINTS, MAX_DEPTH = 1 << 16, 1 << 13, 1 << 10
+MAX_STEPS = 1 << 22  # from all nodes up to their roots
 PARTS = {"translation": (0.0, 0.0, 0.0), "rotation": (0.0, 0.0, 0.0, 1.0), "scale": (1.0, 1.0, 1.0)}
 
 
@@ -32,7 +34,7 @@ class Hierarchy:
             node = int(self.parents[node])
         return chain
 
-    def nearest(self, node: int, among: set[int] | frozenset[int]) -> int:
+    def nearest(self, node: int, among: Container[int]) -> int:
         """The node itself or its nearest ancestor in `among`; -1 where there is none."""
         return next((found for found in self.ancestors(node) if found in among), -1)
 
@@ -74,11 +76,13 @@ def read_parents(nodes: list[Json]) -> Int[np.ndarray, " nodes"]:
 def walk(nodes: list[Json], roots: list[int]) -> list[int]:
     """Depth first without recursion: hostile trees may be deep."""
     found = []
+    steps = 0
     stack = [(root, 0) for root in reversed(roots)]
     while stack:
         node, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise ReadError(f"nodes are nested more than {MAX_DEPTH} deep")
+        steps += depth
+        if depth > MAX_DEPTH or steps > MAX_STEPS:
+            raise ReadError(f"the nodes are nested absurdly deep ({depth})")
         found.append(node)
         stack.extend((below, depth + 1) for below in reversed(children(nodes[node], "children")))
     return found
@@ -144,6 +148,9 @@ def select_joints(document: Document, hierarchy: Hierarchy, animated: set[int]) 
         chosen = tree_joints(document, hierarchy, animated)
     if len(chosen) > MAX_JOINTS:
         raise ReadError(f"has {len(chosen)} joints, more than {MAX_JOINTS}")
+    ascending = sorted(chosen)
+    if all(hierarchy.parents[node] < node for node in ascending):
+        return ascending  # the file's own order, which keeps round trips loss-free
     return [node for node in hierarchy.order if node in chosen]
 
 

@@ -9,10 +9,11 @@ from jaxtyping import Float
 from mocapcli.errors import ReadError
 from mocapcli.types import AlphaMode, Material, Texture
 from mocapcli_gltf.accessors import view_bytes
-from mocapcli_gltf.document import Document, Json, child, integer, label
+from mocapcli_gltf.document import Document, Json, child, inside, integer, label, read_bounded
 from mocapcli_gltf.hierarchy import numbers
 
 ALPHA: dict[str, AlphaMode] = {"OPAQUE": "opaque", "MASK": "mask", "BLEND": "blend"}
+MAX_IMAGES = 384 << 20  # bytes of all images: many may share one large view
 GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"RIFF", "image/webp"))
 
@@ -81,7 +82,12 @@ class Materials:
             return None  # a kind of image we cannot show, such as Basis
         if source not in self._textures:
             self._textures[source] = read_image(self.document, source)
+            self._check_size()
         return self._textures[source]
+
+    def _check_size(self) -> None:
+        if sum(len(texture.data) for texture in self._textures.values() if texture) > MAX_IMAGES:
+            raise ReadError("the images are too large to hold", place="images")
 
 
 def base_colour(record: Json, place: str) -> tuple[Float[np.ndarray, " numbers"], Json | None]:
@@ -134,8 +140,6 @@ def image_file(document: Document, record: Json, place: str) -> bytes | None:
         return None
     if not isinstance(uri, str) or uri[:5].lower() == "data:":
         return document.resource(uri, place)
-    from mocapcli_gltf.document import inside, read_bounded
-
     try:
         return read_bounded(inside(document.folder, uri, place))
     except OSError:

@@ -15,11 +15,12 @@ from mocapcli.kinematics import inverse_affine
 from mocapcli.types import Mesh
 from mocapcli_gltf.accessors import read_floats
 from mocapcli_gltf.document import Document, check_index, children
-from mocapcli_gltf.geometry import MAX_CORNERS, Attributes, Vertices, read_faces, read_vertices
+from mocapcli_gltf.geometry import MAX_CORNERS, MAX_VERTICES, Attributes, Vertices, read_faces, read_vertices
 from mocapcli_gltf.hierarchy import Hierarchy
 from mocapcli_gltf.materials import Materials, UvMap
 
 SAME = 1e-5  # inverse binds closer than this, relative to their size, are one
+MAX_BINDS = 1 << 16
 
 
 @dataclass
@@ -33,11 +34,13 @@ class Binds:
     def row(self, joint: int, matrix: Float[np.ndarray, "4 4"]) -> int:
         known = self._by_joint.setdefault(joint, [])
         limit = SAME * max(1.0, float(np.abs(matrix).max()))
-        for row in known:
+        for row in known[-8:]:
             if np.abs(self.matrices[row] - matrix).max() < limit:
                 return row
         if not np.isfinite(matrix).all():
             raise ReadError("an inverse bind matrix is not finite", place="skins")
+        if len(self.joints) >= MAX_BINDS:
+            raise ReadError("the skins name too many joints to hold", place="skins")
         known.append(len(self.joints))
         self.joints.append(joint)
         self.matrices.append(matrix)
@@ -106,7 +109,7 @@ class MeshReader:
         vertices = read_vertices(attributes, uv_map, place)
         start, count = self.vertex_count, len(vertices.positions)
         self.vertex_count += count
-        if self.vertex_count > MAX_CORNERS // 2:
+        if self.vertex_count > MAX_VERTICES:
             raise ReadError("the meshes have too many vertices to hold", place=place)
         placement = self.place(node, vertices.skin_indices is not None)
         indices = vertices.skin_indices if placement.skinned else None
@@ -131,7 +134,7 @@ class MeshReader:
     def place_rigid(self, node: int) -> Placement:
         """A mesh without skin moves with the joint it hangs under, or stands still in the world."""
         world = self.hierarchy.world[node]
-        above = self.hierarchy.nearest(node, frozenset(self.joints))
+        above = self.hierarchy.nearest(node, self.rows)
         if above < 0:
             return Placement(world, np.array([self.binds.row(-1, np.eye(4))]), False)
         relative = np.eye(4)

@@ -44,9 +44,10 @@ def build_from_source(asset: Asset) -> Builder:
     for index, animation in enumerate(originals):
         if index not in source.motions:  # it moves no joint: morph targets, cameras, lights
             animations.insert(index, copy.deepcopy(animation))
-    builder.json.pop("animations", None)
     if animations:
         builder.json["animations"] = animations
+    else:
+        builder.json.pop("animations", None)
     return builder
 
 
