@@ -20,7 +20,7 @@ def test_projection_closed_form() -> None:
 
 def test_unproject_inverts_project() -> None:
     camera = orbit([1, 2, 3], 40, -20, 5, fov=35, width=320, height=200).crop(10, 20, 77, 128)
-    points = np.random.default_rng(0).normal(size=(4, 5, 3)) + [1, 2, 3]
+    points = np.random.default_rng(0).normal([1, 2, 3], size=(4, 5, 3))
     np.testing.assert_allclose(camera.unproject(*camera.project(points)), points, atol=1e-12)
 
 

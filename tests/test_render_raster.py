@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from render_helpers import noise_material, png, tube_rig, wave
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.render.camera import Camera, look_at, orbit, perspective
@@ -11,9 +10,11 @@ from mocapcli.render.rasteriser import Images, draw
 from mocapcli.render.scene import Model, frame_motion, prepare, render, render_chunks, render_motion, world_of
 from mocapcli.render.surface import pack
 from mocapcli.types import Material, Mesh, Motion, Texture
+from render_helpers import noise_material, png, tube_rig, wave
 
 FRONT = perspective([0, 0, 0], np.eye(3), 90, 32, 32)  # focal 16: at depth 2 a metre is 8 pixels
 SQUARE = np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+TWO = np.array([0.0, 0, 2])
 SQUARE_FACES = np.array([[0, 1, 2], [0, 2, 3]])
 BLACK = (0, 0, 0)
 
@@ -44,7 +45,7 @@ def shoot(mesh: Mesh, camera: Camera = FRONT, **options: object) -> Images:
 
 
 def square(depth: float = 2.0, material: Material | None = None, **changes: object) -> Mesh:
-    return surface_mesh(SQUARE + [0, 0, -depth], SQUARE_FACES, material, **changes)
+    return surface_mesh(SQUARE - [[0, 0, depth]], SQUARE_FACES, material, **changes)
 
 
 def textured(pixels: np.ndarray, **changes: object) -> Material:
@@ -82,7 +83,7 @@ def test_neighbours_share_no_sample_and_leave_none() -> None:
 
 def test_edges_through_samples_follow_the_top_left_rule() -> None:
     shift = np.array([0.5 / 8, -0.5 / 8, 0])  # the square's edges now run through pixel centres
-    images = shoot(surface_mesh(SQUARE + [0, 0, -2] + shift, SQUARE_FACES))
+    images = shoot(surface_mesh(SQUARE - TWO + shift, SQUARE_FACES))
     assert images.mask.sum() == 16 * 16
     assert images.mask[0, 8, 8] == 1 and images.mask[0, 24, 24] == 0
 
@@ -138,7 +139,7 @@ def test_everything_behind_is_nothing() -> None:
 
 
 def test_nearer_hides_farther_in_any_order() -> None:
-    both = np.concatenate([SQUARE + [0, 0, -2], SQUARE * 2 + [0, 0, -3]])
+    both = np.concatenate([SQUARE - TWO, SQUARE * 2 - 1.5 * TWO])
     colours = np.repeat([[1.0, 0, 0, 1], [0, 1, 0, 1]], 4, axis=0)
     for faces in (np.concatenate([SQUARE_FACES, SQUARE_FACES + 4]), np.concatenate([SQUARE_FACES + 4, SQUARE_FACES])):
         images = shoot(surface_mesh(both, faces, colours=colours))
@@ -151,7 +152,7 @@ def test_culling_honours_double_sided() -> None:
     one, two = Material("one"), Material("two", double_sided=True)
 
     def seen(faces: np.ndarray, material: Material | None, culling: bool = True) -> bool:
-        return bool(shoot(surface_mesh(SQUARE + [0, 0, -2], faces, material), culling=culling).mask.any())
+        return bool(shoot(surface_mesh(SQUARE - TWO, faces, material), culling=culling).mask.any())
 
     assert seen(SQUARE_FACES, one) and not seen(backwards, one)
     assert seen(backwards, two) and seen(backwards, None) and seen(backwards, one, culling=False)
@@ -159,7 +160,7 @@ def test_culling_honours_double_sided() -> None:
 
 def test_back_faces_are_lit_from_the_camera_side() -> None:
     normals = np.tile([0.0, 0, -1], (4, 1))
-    mesh = surface_mesh(SQUARE + [0, 0, -2], SQUARE_FACES[:, ::-1], Material("two", double_sided=True), normals=normals)
+    mesh = surface_mesh(SQUARE - TWO, SQUARE_FACES[:, ::-1], Material("two", double_sided=True), normals=normals)
     images = shoot(mesh, lights=lights([[0, 0, 1]], [0.5], 0.0))
     assert images.colour[0, 16, 16, 0] == 188  # sRGB of 0.5
 
@@ -317,7 +318,7 @@ def test_cameras_per_frame() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
 def test_bad_points_spoil_only_their_own_faces(bad: float) -> None:
-    vertices = np.concatenate([SQUARE + [0, 0, -2], [[bad, 0, -2], [1, bad, -2], [0, 1, bad]]]).astype(np.float32)
+    vertices = np.concatenate([SQUARE - TWO, [[bad, 0, -2], [1, bad, -2], [0, 1, bad]]]).astype(np.float32)
     faces = np.concatenate([SQUARE_FACES, [[0, 1, 4], [1, 2, 5], [0, 2, 6], [4, 5, 6]]])
     mesh = surface_mesh(np.nan_to_num(vertices, posinf=0, neginf=0), faces)
     with np.errstate(all="ignore"):

@@ -3,6 +3,7 @@
 Screen positions are snapped to 1/256 sample: edge functions are then exact in float64, and neighbours meet
 without gaps or overlaps (top-left rule). The z-buffer holds 1 / depth, which is linear on the screen.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
 
 import math
 
@@ -19,12 +20,12 @@ DITHER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]
 
 
 @inlined
-def snap(value):  # type: ignore[no-untyped-def]
+def snap(value):
     return np.floor(value * SNAP + 0.5) / SNAP
 
 
 @compiled
-def project(points, frame, camera, scale, local, screen):  # type: ignore[no-untyped-def]
+def project(points, frame, camera, scale, local, screen):
     """Camera coordinates, and sample positions with 1 / depth (0: before the near plane, -1: not a number).
 
     Returns the box (left, top, right, bottom) that holds them all, infinite where something must be clipped.
@@ -55,7 +56,7 @@ def project(points, frame, camera, scale, local, screen):  # type: ignore[no-unt
 
 
 @compiled
-def clip(local, a, b, c, camera, scale, pieces):  # type: ignore[no-untyped-def]
+def clip(local, a, b, c, camera, scale, pieces):
     """A face that crosses the near plane, cut; returns how many triangles (0 to 2) are now in `pieces`."""
     near = camera[15]
     polygon = np.empty((4, 3))
@@ -85,7 +86,7 @@ def clip(local, a, b, c, camera, scale, pieces):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def edge(px, py, qx, qy, x, y):  # type: ignore[no-untyped-def]
+def edge(px, py, qx, qy, x, y):
     """Edge function at the first sample with its steps along x and y; inside is ≥ 0 (top-left rule included)."""
     dx, dy = qx - px, qy - py
     start = dx * (y - py) - dy * (x - px)
@@ -95,7 +96,7 @@ def edge(px, py, qx, qy, x, y):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def is_solid(batch, face, camera, local, x, y):  # type: ignore[no-untyped-def]
+def is_solid(batch, face, camera, local, x, y):
     """Alpha test of one sample; blended surfaces are drawn as a screen door."""
     a, b, c = corners(batch.faces, face)
     px, py = (x + 0.5) / batch.supersample, (y + 0.5) / batch.supersample
@@ -112,7 +113,7 @@ def is_solid(batch, face, camera, local, x, y):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def fill(batch, face, tested, ax, ay, ai, bx, by, bi, cx, cy, ci, camera, local, nearest, seen):  # type: ignore[no-untyped-def]
+def fill(batch, face, tested, ax, ay, ai, bx, by, bi, cx, cy, ci, camera, local, nearest, seen):
     """One screen triangle, its corners clockwise as seen (y down), into the z-buffer."""
     x0 = int(min(max(min(ax, bx, cx), 0.0), 1.0 * nearest.shape[1]) + BELOW_HALF)
     x1 = int(min(max(max(ax, bx, cx), 0.0), nearest.shape[1] - 0.5) + 0.5)
@@ -150,7 +151,7 @@ def fill(batch, face, tested, ax, ay, ai, bx, by, bi, cx, cy, ci, camera, local,
 
 
 @compiled
-def find_nearest(batch, camera, local, screen, nearest, seen):  # type: ignore[no-untyped-def]
+def find_nearest(batch, camera, local, screen, nearest, seen):
     """Fill the z-buffer: `nearest` holds 1 / depth, `seen` the face. Alpha-tested faces come last."""
     faces, face_materials, materials = batch.faces, batch.face_materials, batch.materials
     pieces = np.empty((2, 3, 3))

@@ -3,6 +3,7 @@
 Images are changed in place (uint8, [T, H, W, 3] or [T, H, W, 4]); positions are pixels as `Camera.project` gives
 them, NaN (behind the camera) is left out. Colours are sRGB 0 … 255, blended as they stand.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
 
 import math
 from collections.abc import Sequence
@@ -39,9 +40,7 @@ def draw_lines(
 ) -> None:
     """Lines with round ends, `width` pixels thick; one colour, or one a line."""
     if not (images.flags.c_contiguous and images.flags.writeable and images.shape[3] in (3, 4)):
-        raise InvalidDataError(
-            "lines are drawn in place: images must be contiguous, writeable, and have 3 or 4 channels"
-        )
+        raise InvalidDataError("images to draw on must be contiguous, writeable, and have 3 or 4 channels")
     palette = np.broadcast_to(np.asarray(colours, dtype=np.float32), (starts.shape[1], 3))
     segments = np.concatenate([starts, ends], axis=2)
     stroke(images, owned(segments, np.float64), owned(palette, np.float32), float(width) / 2, float(opacity))
@@ -94,7 +93,7 @@ def draw_trails(
 
 
 @compiled
-def stroke(images, segments, colours, radius, opacity):  # type: ignore[no-untyped-def]
+def stroke(images, segments, colours, radius, opacity):
     """Each pixel takes the line's colour by how much of it lies within `radius` of the segment."""
     frames, height, width, channels = images.shape
     for t in range(frames):

@@ -3,6 +3,7 @@
 Each frame: project the vertices and find the nearest face of every sample (`coverage`), then colour each pixel
 from the faces seen in it (`shading`).
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
 
 import math
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class Output(NamedTuple):
 
 
 @inlined
-def pixel_box(bounds, scale, width, height):  # type: ignore[no-untyped-def]
+def pixel_box(bounds, scale, width, height):
     """The pixels a sample box touches, within the image."""
     left = int(min(max(bounds[0] / scale, 0.0), 1.0 * width))
     top = int(min(max(bounds[1] / scale, 0.0), 1.0 * height))
@@ -61,7 +62,7 @@ def pixel_box(bounds, scale, width, height):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def clear_colour(batch, frame, colour):  # type: ignore[no-untyped-def]
+def clear_colour(batch, frame, colour):
     background = batch.background
     t, opaque = min(frame, background.shape[0] - 1), np.uint8(0 if batch.transparent else 255)
     plain = background.shape[1] == 1
@@ -77,7 +78,7 @@ def clear_colour(batch, frame, colour):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear(batch, frame, output):  # type: ignore[no-untyped-def]
+def clear(batch, frame, output):
     """What a frame looks like before anything is drawn."""
     if len(output.colour):
         clear_colour(batch, frame, output.colour)
@@ -92,7 +93,7 @@ def clear(batch, frame, output):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def draw_frames(batch, output, width, height, first, stride):  # type: ignore[no-untyped-def]
+def draw_frames(batch, output, width, height, first, stride):
     """Every `stride`-th frame from `first` on: one thread's share."""
     scale = batch.supersample
     local = np.empty((batch.points.shape[1], 3))

@@ -1,4 +1,5 @@
 """Draw posed points: arrays in, arrays out. For rigs and motions see `scene`."""
+# mypy: allow-untyped-calls
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -144,9 +145,7 @@ def check_background(background: Background, frames: int, width: int, height: in
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)[..., :3]
     fits = array.shape[0] in (1, frames) and array.shape[1:] in ((height, width, 3), (1, 1, 3))
     if array.ndim != 4 or not fits:
-        raise InvalidDataError(
-            f"a background of shape {list(array.shape)} does not fit {frames} frames {width}×{height}"
-        )
+        raise InvalidDataError(f"a background {list(array.shape)} does not fit {frames} frames {width}×{height}")
     return owned(array, np.uint8)
 
 

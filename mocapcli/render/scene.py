@@ -60,7 +60,8 @@ class Model:
             return np.zeros(0, np.int32)
         strongest = self.mesh.skin_weights.argmax(axis=1)
         binds = self.mesh.skin_indices[np.arange(len(strongest)), strongest]
-        return self.mesh.bind_joints[binds].astype(np.int32)
+        joints: np.ndarray = self.mesh.bind_joints[binds]
+        return joints
 
 
 def prepare(rig: Rig, mesh: Mesh | None = None, *, max_texture_side: int = MAX_SIDE) -> Model:

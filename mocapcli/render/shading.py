@@ -3,6 +3,7 @@
 Attributes are interpolated from the *unclipped* triangle by homogeneous barycentrics (the ray through the pixel
 against the camera-space corners): they are perspective-correct, and clipping needs to know nothing of them.
 """
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
 
 import math
 
@@ -23,14 +24,14 @@ TO_SRGB = np.rint(255 * np.where(STEPS <= 0.0031308, STEPS * 12.92, 1.055 * STEP
 
 
 @inlined
-def corners(faces, face):  # type: ignore[no-untyped-def]
+def corners(faces, face):
     """Unsigned, here and below: numba then leaves out its care for negative indices."""
     row = np.uintp(face)
     return np.uintp(faces[row, 0]), np.uintp(faces[row, 1]), np.uintp(faces[row, 2])
 
 
 @inlined
-def cross(local, b, c, x, y):  # type: ignore[no-untyped-def]
+def cross(local, b, c, x, y):
     """b × c dotted with the ray (x, y, -1), and its slopes along x and y."""
     nx = local[b, 1] * local[c, 2] - local[b, 2] * local[c, 1]
     ny = local[b, 2] * local[c, 0] - local[b, 0] * local[c, 2]
@@ -39,7 +40,7 @@ def cross(local, b, c, x, y):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def barycentric(local, a, b, c, camera, px, py):  # type: ignore[no-untyped-def]
+def barycentric(local, a, b, c, camera, px, py):
     """Weights of the three corners at a pixel position, their sum before normalising (negative: a front face),
     and the slopes of the unnormalised weights per pixel along x and along y."""
     x, y = (px - camera[13]) / camera[12], (camera[14] - py) / camera[12]
@@ -56,7 +57,7 @@ def barycentric(local, a, b, c, camera, px, py):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def sample_texture(uvs, levels, texels, material, a, b, c, wa, wb, wc, xa, xb, xc, ya, yb, yc):  # type: ignore[no-untyped-def]
+def sample_texture(uvs, levels, texels, material, a, b, c, wa, wb, wc, xa, xb, xc, ya, yb, yc):
     """Linear RGBA: bilinear, from the mip level nearest to one texel per pixel. Textures repeat."""
     ua, ub, uc, va, vb, vc = uvs[a, 0], uvs[b, 0], uvs[c, 0], uvs[a, 1], uvs[b, 1], uvs[c, 1]
     u, v = wa * ua + wb * ub + wc * uc, wa * va + wb * vb + wc * vc
@@ -96,7 +97,7 @@ def sample_texture(uvs, levels, texels, material, a, b, c, wa, wb, wc, xa, xb, x
 
 
 @inlined
-def world_normal(points, normals, frame, a, b, c, wa, wb, wc, total):  # type: ignore[no-untyped-def]
+def world_normal(points, normals, frame, a, b, c, wa, wb, wc, total):
     """Unit normal in the world, turned towards the camera; of the face where vertices have none."""
     if normals.shape[1] > 0:
         x = wa * normals[frame, a, 0] + wb * normals[frame, b, 0] + wc * normals[frame, c, 0]
@@ -113,7 +114,7 @@ def world_normal(points, normals, frame, a, b, c, wa, wb, wc, total):  # type: i
 
 
 @inlined
-def shade(batch, frame, face, camera, local, px, py):  # type: ignore[no-untyped-def]
+def shade(batch, frame, face, camera, local, px, py):
     """Linear colour of a face at a pixel position: vertex colour × base colour × texture × light."""
     colours, materials, lights = batch.colours, batch.materials, batch.lights
     a, b, c = corners(batch.faces, face)
@@ -138,7 +139,7 @@ def shade(batch, frame, face, camera, local, px, py):  # type: ignore[no-untyped
 
 
 @inlined
-def blend(batch, frame, image, x, y, red, green, blue, alpha):  # type: ignore[no-untyped-def]
+def blend(batch, frame, image, x, y, red, green, blue, alpha):
     """Write one pixel: straight alpha on nothing, or composited in linear light on the background."""
     background = batch.background
     if batch.transparent:
@@ -155,7 +156,7 @@ def blend(batch, frame, image, x, y, red, green, blue, alpha):  # type: ignore[n
 
 
 @compiled
-def paint(batch, frame, camera, local, seen, box, output):  # type: ignore[no-untyped-def]
+def paint(batch, frame, camera, local, seen, box, output):
     """Colour and coverage: each distinct face of a pixel is shaded once, samples are averaged in linear light."""
     scale = batch.supersample
     share = 1.0 / (scale * scale)
@@ -198,7 +199,7 @@ def paint(batch, frame, camera, local, seen, box, output):  # type: ignore[no-un
 
 
 @inlined
-def nearest_face(seen, nearest, x, y, scale):  # type: ignore[no-untyped-def]
+def nearest_face(seen, nearest, x, y, scale):
     """The face nearest to the camera in a pixel, and the mean position of the samples it covers there."""
     best, best_near = -1, np.float32(0.0)
     for j in range(y * scale, y * scale + scale):
@@ -218,7 +219,7 @@ def nearest_face(seen, nearest, x, y, scale):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def measure(batch, frame, camera, local, nearest, seen, box, output):  # type: ignore[no-untyped-def]
+def measure(batch, frame, camera, local, nearest, seen, box, output):
     """Depth, attributes and labels, all of the face nearest to the camera in the pixel."""
     faces, values, names = batch.faces, batch.attributes, batch.labels
     depth, attributes, labels = output.depth, output.attributes, output.labels

@@ -65,7 +65,8 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear light 0 … 1 to sRGB codes 0 … 255."""
     value = np.clip(linear, 0.0, 1.0)
     code = np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.rint(code * 255).astype(np.uint8)
+    encoded: np.ndarray = np.rint(code * 255).astype(np.uint8)
+    return encoded
 
 
 def srgb_to_linear(codes: np.ndarray) -> np.ndarray:
