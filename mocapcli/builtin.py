@@ -6,6 +6,7 @@ from mocapcli import hookimpl
 from mocapcli.commands.convert import convert
 from mocapcli.commands.info import info
 from mocapcli.commands.plugins import plugins
+from mocapcli.commands.zoo import zoo
 
 
 @hookimpl
@@ -13,3 +14,4 @@ def register_commands(app: typer.Typer) -> None:
     app.command("convert")(convert)
     app.command("info")(info)
     app.command("plugins")(plugins)
+    app.command("zoo")(zoo)

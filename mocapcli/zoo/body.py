@@ -61,11 +61,13 @@ def build_body(plan: Plan, rng: np.random.Generator) -> Body:
         ground = grow.add(Label("root", "root", 0, 0, 0, 1), -1, np.zeros(3), np.array([0.0, 0.0, 0.2]))
     use_ends, use_twists, use_targets = rng.random() < 0.4, rng.random() < 0.3, rng.random() < 0.15
     chains: list[list[int]] = [[] for _ in plan.limbs]
+    several = any(plan.limbs[n].row for n in plan.with_role("leg"))
     for number in _limb_order(plan, deep=rng.random() < 0.6):
         limb = plan.limbs[number]
+        role = "foreleg" if several and limb.role == "leg" and limb.row == 0 else limb.role
         parent = ground if limb.parent < 0 else chains[limb.parent][limb.joint]
         for place in range(limb.joints):
-            label = Label("limb", limb.role, limb.side, limb.row, place, limb.joints)
+            label = Label("limb", role, limb.side, limb.row, place, limb.joints)
             parent = grow.add(label, parent, limb.points[place], limb.points[place + 1])
             chains[number].append(parent)
         if use_ends and not _continued(plan, number):

@@ -43,7 +43,8 @@ def walk(puppet: Puppet, rng: Generator, cycles: int, fast: bool = False, turn: 
     """Walk, trot, run or scuttle; `turn` in radians over the clip."""
     legs, plan = all_legs(puppet), puppet.body.plan
     bug = plan.kind in BUGS
-    height = float(np.mean([leg.reach for leg in legs])) * (0.55 if bug else 0.95)
+    reach = float(np.mean([leg.reach for leg in legs]))
+    height = 0.55 * reach if bug else min(0.95 * reach, 1.05 * hip_height(legs))
     period = float(puppet.time[-1]) / cycles
     duty = rng.uniform(0.36, 0.46) if fast else rng.uniform(0.58, 0.7)
     half = height * (rng.uniform(0.30, 0.45) if fast else rng.uniform(0.18, 0.32)) * (0.7 if turn else 1.0)

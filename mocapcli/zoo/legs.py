@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from mocapcli.kinematics import matrix_to_quat
 from mocapcli.zoo.body import Body
+from mocapcli.zoo.plan import Number
 from mocapcli.zoo.puppet import Puppet
 
 STEPS = 96
@@ -61,10 +62,18 @@ class Leg:
         above = puppet.body.heads[self.joints[0]] - puppet.body.heads[puppet.body.parents[self.joints[0]]]
         hip = parent[:, :3, 3] + parent[:, :3, :3] @ above
         wanted = np.einsum("tji,tj->ti", parent[:, :3, :3], target - hip)
-        fold = np.interp(-np.linalg.norm(wanted, axis=1), -self.lengths, self.folds)
+        length = np.maximum(soft_limit(np.linalg.norm(wanted, axis=1), self.reach), 0.4 * self.reach)
+        fold = np.interp(-length, -self.lengths, self.folds)
         puppet.rotations[:, self.joints[0]] = matrix_to_quat(between(self._chord(fold), wanted))
         for joint, turn in zip(self.joints[1:], self._turns(fold), strict=True):
             puppet.rotations[:, joint] = matrix_to_quat(turn)
+
+
+def soft_limit(length: Float[np.ndarray, " frames"], most: Number, zone: Number = 0.07) -> Float[np.ndarray, " frames"]:
+    """Lengths that approach the most without reaching it: a knee must not snap straight."""
+    start, room = (1 - zone) * most, zone * most
+    over = np.maximum(length - start, 0.0)
+    return np.asarray(np.where(length > start, start + room * (1 - np.exp(-over / room)), length))
 
 
 def _bends(

@@ -24,7 +24,7 @@ FINGERS = ("Pinky", "Ring", "Middle", "Index", "Thumb")
 WORDS = {
     "leg": ("Thigh", "Calf", "HorseLink", "Tarsus"),
     "arm": ("UpperArm", "ForeArm", "LowerArm"),
-    "front": ("FrontUpLeg", "FrontLeg", "FrontAnkle", "FrontTarsus"),
+    "foreleg": ("FrontUpLeg", "FrontLeg", "FrontAnkle", "FrontTarsus"),
     "wing": ("Wing", "WingElbow", "WingHand"),
     "foot": ("Foot", "Toe"),
     "spine": ("Spine",),
@@ -47,7 +47,7 @@ WORDS = {
 JAPANESE = {
     "leg": ("足", "ひざ", "足首", "かかと"),
     "arm": ("腕", "ひじ", "手首"),
-    "front": ("前足", "前ひざ", "前足首", "前指"),
+    "foreleg": ("前足", "前ひざ", "前足首", "前指"),
     "wing": ("翼", "翼ひじ", "翼先"),
     "foot": ("足首", "つま先"),
     "spine": ("下半身", "上半身"),
@@ -107,8 +107,8 @@ def _word(label: Label) -> tuple[str, str]:
 
 
 def _pick(table: dict[str, tuple[str, ...]], label: Label) -> tuple[str, str]:
-    words = table["front" if label.role == "leg" and label.row == 0 and label.count > 2 else label.role]
-    row = str(label.row + 1) if label.row and label.role not in ("leg", "foot") else ""
+    words = table[label.role]
+    row = str(label.row + 1) if label.row and label.role not in ("leg", "foreleg", "foot") else ""
     if len(words) == 1:
         return words[0] + row, str(label.place or "")
     return words[min(label.place, len(words) - 1)] + row, ""

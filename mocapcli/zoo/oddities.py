@@ -258,7 +258,10 @@ def fish(rng: Generator) -> Plan:
     )
     hinge = gill + vec(0, -0.4 * high, 0.35 * high)
     chin = nose + vec(0, -0.22 * high, 0.02)
-    plan.limb("jaw", np.array([hinge, chin]), high * np.array([0.25, 0.14]), head, surface="tube", scale=(0.9, 0.8, 1))
+    if rng.random() < 0.7:
+        plan.limb(
+            "jaw", np.array([hinge, chin]), high * np.array([0.25, 0.14]), head, surface="tube", scale=(0.9, 0.8, 1)
+        )
     fish_fins(plan, rng, body, rear, high, wide, length)
     return plan
 
@@ -281,7 +284,7 @@ def fish_fins(plan: Plan, rng: Generator, body: int, rear: int, high: Number, wi
     tall = high * rng.uniform(0.4, 1.1) * np.sin(np.pi * np.linspace(0.15, 0.95, 6)) ** 0.7
     top = low + np.stack([0 * tall, tall, -0.5 * tall], axis=1)
     plan.sheets.append(Sheet(np.stack([low, (low + top) / 2, top]), (rear,), "accent"))
-    for row in range(int(rng.integers(1, 3))):
+    for row in range(int(rng.integers(0, 3))):
         root_point = spine.points[0] + vec(wide * high * 0.8, -0.35 * high, 0.12 * length - 0.3 * length * row)
         joints = int(rng.integers(1, 4))
         reach = high * rng.uniform(0.9, 1.9) * (1 - 0.4 * row)

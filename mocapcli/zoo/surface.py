@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates
 from mocapcli.zoo.plan import Number
 
 FAR = 1e3
+MOST_NODES = 1_500_000
 Vertices = Float[np.ndarray, "vertices 3"]
 Faces = Int[np.ndarray, "faces 3"]
 
@@ -45,20 +46,38 @@ class Capsule:
 
 def polygonise(capsules: list[Capsule], triangles: int) -> tuple[Vertices, Faces]:
     """A closed surface of about that many triangles."""
-    cell = float(np.sqrt(3.0 * 0.8 * sum(c.area() for c in capsules) / triangles))
+    bulk = np.prod(
+        np.max([c.bounds()[1] for c in capsules], axis=0) - np.min([c.bounds()[0] for c in capsules], axis=0)
+    )
+    least = float(bulk / MOST_NODES) ** (1 / 3)  # bounds the memory that a sprawling creature takes
+    cell = max(float(np.sqrt(2.4 * sum(c.area() for c in capsules) / triangles)), least)
+    low, values = _field(capsules, cell)
+    found = 2 * crossings(values)
+    if not 0.8 < found / triangles < 1.25:  # overlaps and stretching fool the estimate
+        cell = max(cell * float(np.sqrt(found / triangles)), least)
+        low, values = _field(capsules, cell)
+    vertices, faces = surface_nets(values)
+    vertices = relax(vertices, faces, values)
+    return low + vertices * cell, faces
+
+
+def crossings(values: Float[np.ndarray, "x y z"]) -> int:
+    """How many edges of the grid cross the surface."""
+    inside = values < 0
+    return int(sum(np.count_nonzero(np.diff(inside, axis=axis)) for axis in range(3)))
+
+
+def _field(capsules: list[Capsule], cell: float) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, "x y z"]]:
+    """The grid's origin and its distances in metres, cut off at three cells, free of ambiguous faces."""
     low = np.min([c.bounds()[0] for c in capsules], axis=0) - 3 * cell
     high = np.max([c.bounds()[1] for c in capsules], axis=0) + 3 * cell
-    cell = max(cell, float(np.prod(high - low) / 1.5e6) ** (1 / 3))  # bounds the memory of a sprawling creature
     shape = np.ceil((high - low) / cell).astype(int) + 1
     values = np.full(tuple(shape), FAR)
     for capsule in capsules:
         _add(values, capsule, low, cell)
     inside = fill_checkerboards(values < 0)
     values = np.clip(values, -3 * cell, 3 * cell)
-    values = np.where(inside, np.minimum(values, -0.05 * cell), np.maximum(values, 0.02 * cell))
-    vertices, faces = surface_nets(values)
-    vertices = relax(vertices, faces, values)
-    return low + vertices * cell, faces
+    return low, np.where(inside, np.minimum(values, -0.05 * cell), np.maximum(values, 0.02 * cell))
 
 
 def _add(values: Float[np.ndarray, "x y z"], capsule: Capsule, low: Float[np.ndarray, " 3"], cell: Number) -> None:

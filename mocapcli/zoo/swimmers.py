@@ -36,7 +36,7 @@ def slither(
         sway = 0.5 * puppet.swing(1)
         bend(puppet, 0, Y, sway * 0.4)
     raise_front(puppet, 0.15 + lift)
-    twist_wave(puppet, 0, 0.25, cycles, 0.6)
+    twist_wave(puppet, 0, 1.2, cycles, 0.6)
     secondary(puppet, rng, cycles, 0.8)
 
 

@@ -1,0 +1,73 @@
+"""`mocap zoo`: as many creatures as you like, from nothing but a seed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mocapcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from mocapcli.types import Asset
+
+
+def zoo(
+    outdir: Annotated[
+        Path | None, typer.Argument(metavar="OUTDIR", help="Folder for the files; made if missing.", show_default=False)
+    ] = None,
+    count: Annotated[int, typer.Option(help="How many creatures.", min=1, max=1_000_000)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the first; the next ones count up.", min=0)] = 0,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind; may be repeated, they then take turns.", metavar="NAME")
+    ] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="One convention for the joints' local axes instead of many.", metavar="NAME")
+    ] = None,
+    extension: Annotated[str, typer.Option("--format", help="Extension of the files.", metavar="EXT")] = "glb",
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also draw them all on one picture (.png or .jpg).", metavar="FILE")
+    ] = None,
+    list_kinds: Annotated[bool, typer.Option("--list", help="List the kinds of creatures and exit.")] = False,
+) -> None:
+    """Make animated creatures: dragons, spiders, fish, people, oddities. The same seed gives the same creature."""
+    from mocapcli.zoo import KINDS
+
+    if list_kinds:
+        typer.echo("\n".join(KINDS))
+        return
+    if outdir is None and sheet is None:
+        raise UsageError("nothing to do", remedy="give a folder to write to, --sheet FILE, or --list")
+    for name in kind or ():
+        if name not in KINDS:
+            raise UsageError(f"no creature called {name!r}", remedy=f"known: {', '.join(KINDS)}")
+    plans = [
+        (number, kind[place % len(kind)] if kind else None) for place, number in enumerate(range(seed, seed + count))
+    ]
+    _make_all(plans, axes, outdir, extension.lower().lstrip("."), sheet)
+
+
+def _make_all(
+    plans: list[tuple[int, str | None]], axes: str | None, outdir: Path | None, extension: str, sheet: Path | None
+) -> None:
+    from tqdm import tqdm
+
+    from mocapcli.zoo import make_creature
+    from mocapcli.zoo.sheet import Sheet
+
+    picture = Sheet(sheet, len(plans)) if sheet else None
+    if outdir is not None:
+        outdir.mkdir(parents=True, exist_ok=True)
+    for seed, kind in tqdm(plans, desc="creatures", unit="", disable=None):
+        asset = make_creature(seed, kind, axes)  # type: ignore[arg-type]
+        if outdir is not None:
+            _write(outdir / f"{asset.rig.name}.{extension}", asset)
+        if picture is not None:
+            picture.add(asset)
+    if picture is not None:
+        picture.save()
+
+
+def _write(path: Path, asset: "Asset") -> None:
+    from mocapcli.formats import write_asset
+
+    write_asset(path, asset)
