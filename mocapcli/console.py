@@ -1,6 +1,9 @@
 """What people read: results on stdout, complaints and notes on stderr."""
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 PLAIN_WIDTH = 120  # of tables that go into a file or a pipe
@@ -19,6 +22,20 @@ def note(line: str) -> None:
 def printable(text: str) -> str:
     """Text from a file made harmless: no line breaks, no terminal commands."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[list[str]]:
+    """Readers and writers warn; what they said is in the list afterwards, each sentence once.
+
+    Warnings meant for programmers (overflow, deprecation) are of no use to people and are dropped.
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield notes
+    said = [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
+    notes += dict.fromkeys(said)
 
 
 def show(*parts: Any, width: int | None = None) -> None:

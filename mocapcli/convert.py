@@ -1,13 +1,13 @@
 """What `mocap convert` does: read, choose, bend to the user's wishes, write."""
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mocapcli.console import warnings_as_notes
 from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError, WriteError
 from mocapcli.formats import find_format, is_readable, read_asset, write_asset
 from mocapcli.kinematics import crop, transform_asset
@@ -40,12 +40,12 @@ class Result:
 
     target: Path
     joints: int
-    clips: tuple[Motion, ...] = field(repr=False)
+    clips: int
+    frames: int
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        frames = sum(clip.frames for clip in self.clips)
-        counts = [(self.joints, "joint"), (len(self.clips), "clip"), (frames, "frame")]
+        counts = [(self.joints, "joint"), (self.clips, "clip"), (self.frames, "frame")]
         return f"{self.target}: " + ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts)
 
 
@@ -55,15 +55,14 @@ def convert_file(source: Path, target: Path, wishes: Wishes) -> Result:
     if output.write is None:
         raise UnsupportedError(f"the {output.name} plugin only reads", path=target, remedy="choose another format")
     _check_overwrite(source, target, wishes)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_as_notes() as warned:
         read = read_asset(source, wishes.plugin)
-        notes = [] if wishes.rig is None else match_notes(read, wishes.rig)
+        matched = [] if wishes.rig is None else match_notes(read, wishes.rig)
         asset = prepare(read, source, wishes)
         write_asset(target, asset, wishes.to_plugin)
-    notes += [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
     clips = asset.motions if "motions" in output.keeps else asset.motions[:1]
-    return Result(target, asset.rig.skeleton.joints, clips, tuple(dict.fromkeys(notes)))
+    frames = sum(clip.frames for clip in clips)
+    return Result(target, asset.rig.skeleton.joints, len(clips), frames, (*matched, *warned))
 
 
 def prepare(asset: Asset, source: Path, wishes: Wishes) -> Asset:

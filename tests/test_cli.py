@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,27 @@ def test_the_file_being_read_is_not_replaced_by_accident(capsys, walk, tmp_path)
     assert walk.read_bytes() == before
     assert run(capsys, "convert", walk, walk, "--clip", "0", "--overwrite")[0] == 0
     assert len(toy_format.read(walk).motions) == 1
+
+
+def test_what_readers_warn_of_becomes_notes(capsys, walk, tmp_path, toy):
+    def read(path: Path) -> Asset:
+        for _ in range(2):
+            warnings.warn("the header lies about its frames", UserWarning, stacklevel=2)
+        warnings.warn("for programmers", RuntimeWarning, stacklevel=2)
+        return make_asset(mesh=False)
+
+    class Chatty:
+        @hookimpl
+        def register_formats(self, register):
+            register(Format("chatty", "chatty", ("chatty",), read))
+
+    toy.manager.register(Chatty(), name="chatty")
+    path = tmp_path / "x.chatty"
+    path.write_text("x")
+    for arguments in (["info", path], ["convert", path, tmp_path / "y.toy"]):
+        assert run(capsys, *arguments)[2] == "mocap: note: the header lies about its frames\n"
+    _, _, err = run(capsys, "convert", walk, tmp_path / "y.toy", "--rig", path)
+    assert err.startswith("mocap: note: the header lies about its frames\n")
 
 
 def test_interrupting_leaves_nothing_behind(capsys, walk, tmp_path, toy):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mocapcli.console import complain, note
+from mocapcli.console import complain, note, warnings_as_notes
 from mocapcli.errors import MocapError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +64,13 @@ def _with_rig(wishes: "Wishes") -> "Wishes":
 
     from mocapcli.formats import read_asset
 
-    return wishes if wishes.rig_path is None else replace(wishes, rig=read_asset(wishes.rig_path))
+    if wishes.rig_path is None:
+        return wishes
+    with warnings_as_notes() as warned:
+        rig = read_asset(wishes.rig_path)
+    for line in warned:
+        note(line)
+    return replace(wishes, rig=rig)
 
 
 def _target_file(source: Path, target: Path, extension: str | None) -> Path:

@@ -17,19 +17,15 @@ def info(
     plugin: Annotated[str | None, typer.Option(help="Read FILE with this format plugin.", metavar="NAME")] = None,
 ) -> None:
     """Show skeleton, rest pose, clips, mesh and materials of a file."""
-    import warnings
-
-    from mocapcli.console import note
+    from mocapcli.console import note, warnings_as_notes
     from mocapcli.describe import describe
     from mocapcli.formats import find_format, read_asset
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_as_notes() as warned:
         asset = read_asset(file, plugin)
         facts = describe(asset, file, find_format(file, plugin).name)
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            note(str(warning.message))
+    for line in warned:
+        note(line)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
