@@ -6,7 +6,7 @@ Forward kinematics needs numpy alone (machines that only train may lack scipy), 
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.types import Asset, Mesh, Motion, Rig, Skeleton
@@ -66,14 +66,16 @@ def polar(
     linear: Float[np.ndarray, "*batch 3 3"],
 ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3 3"]]:
     """`linear = rotation @ stretch`, the rotation nearest to it; a mirror ends up in the stretch (negative)."""
-    gram = np.swapaxes(linear, -1, -2) @ linear
+    largest = np.maximum(np.abs(linear).max(axis=(-1, -2), keepdims=True), 1e-300)
+    even = linear / largest  # squares of huge numbers would overflow
+    gram = np.swapaxes(even, -1, -2) @ even
     norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
     cosines = np.abs(gram - gram * np.eye(3)) - 1e-12 * norms[..., :, None] * norms[..., None, :]
     plain = (cosines.max(axis=(-1, -2)) <= 0) & (norms.min(axis=-1) > 1e-12)
     # Columns at right angles (nearly always): dividing by their lengths is exact and needs no SVD.
-    rotation = linear / np.where(norms > 1e-30, norms, 1.0)[..., None, :]
+    rotation = even / np.where(norms > 1e-30, norms, 1.0)[..., None, :]
     if not plain.all():
-        u, _, vt = np.linalg.svd(linear[~plain])
+        u, _, vt = np.linalg.svd(even[~plain])
         rotation[~plain] = u @ vt
     rotation = rotation * np.where(np.linalg.det(rotation) < 0, -1.0, 1.0)[..., None, None]
     return rotation, np.swapaxes(rotation, -1, -2) @ linear
@@ -82,7 +84,7 @@ def polar(
 def inverse_affine(matrices: Float[np.ndarray, "*batch 4 4"]) -> Float[np.ndarray, "*batch 4 4"]:
     """Inverse of affine matrices; a collapsed axis (scale zero) is inverted as if it were tiny."""
     linear = matrices[..., :3, :3]
-    collapsed = np.abs(np.linalg.det(linear)) < 1e-18
+    collapsed = _collapsed(linear)
     if collapsed.any():
         rotation, stretch = polar(linear[collapsed])
         linear = linear.copy()
@@ -92,6 +94,14 @@ def inverse_affine(matrices: Float[np.ndarray, "*batch 4 4"]) -> Float[np.ndarra
     out[..., :3, 3] = -(out[..., :3, :3] @ matrices[..., :3, 3, None])[..., 0]
     out[..., 3, 3] = 1.0
     return out
+
+
+def _collapsed(linear: Float[np.ndarray, "*batch 3 3"]) -> Bool[np.ndarray, "*batch"]:
+    """Whether an axis has no length to speak of beside the longest, so that a tiny rig is not a collapsed one."""
+    largest = np.abs(linear).max(axis=(-1, -2))
+    even = linear / np.maximum(largest, 1e-12)[..., None, None]
+    flat: np.ndarray = np.abs(np.linalg.det(even)) < 1e-18
+    return flat
 
 
 def local_to_world(parents: Int[np.ndarray, " joints"], local: Matrices) -> Matrices:
@@ -146,7 +156,7 @@ def skeleton_from_world(
     Inverse bind matrices need `gauge @ inverse_bind`.
     """
     rotations, gauge = polar(world[:, :3, :3])
-    collapsed = np.abs(np.linalg.det(gauge)) < 1e-18
+    collapsed = _collapsed(gauge)
     gauge = np.where(collapsed[:, None, None], np.eye(3), gauge)
     unit = np.array(world)
     unit[:, :3, :3] = rotations

@@ -109,6 +109,27 @@ def test_decompose_composes_back(seed, scales):
     assert np.allclose(k.compose(*k.decompose(matrix)), matrix, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e-9, 1e9, 1e200])
+def test_polar_of_tiny_and_huge_matrices(size):
+    linear = random_linear(3, [0.5, 1.0, 2.0], False)
+    expected, _ = k.polar(linear)
+    rotation, stretch = k.polar(linear * size)
+    assert np.allclose(rotation, expected, atol=1e-9)
+    assert np.allclose(rotation @ stretch / size, linear)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 1e9])
+def test_a_rig_of_any_unit_is_no_collapsed_one(size):
+    skeleton = make_skeleton(4)
+    motion = make_motion(skeleton, 3, translated=True)
+    unit = np.diag([size, size, size, 1])
+    world = unit @ k.motion_world(skeleton, motion)
+    rig, gauge = k.skeleton_from_world(skeleton.names, skeleton.parents, world[0])
+    clip = k.motion_from_world("clip", 30.0, rig, world, gauge)
+    assert clip.scales is None
+    assert np.allclose(k.joint_positions(rig, clip), world[..., :3, 3], rtol=1e-9, atol=1e-9 * size)
+
+
 def test_inverse_of_a_collapsed_axis_stays_finite():
     matrix = np.eye(4)
     matrix[:3, :3] = np.diag([1.0, 0.0, 2.0])
