@@ -1,6 +1,8 @@
 """Named arrays to an Asset."""
 
+import lzma
 import math
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -18,13 +20,16 @@ ALPHA_MODES = ("opaque", "mask", "blend")
 ALWAYS_ALLOWED = 1 << 29  # bytes unpacked, however small the file
 ALLOWED_RATIO = 16  # bytes unpacked per byte of a larger file
 
+# What zipfile lets through where bytes are flipped: offsets before the file's start are an OSError.
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, OSError)
+
 
 def read_npz(path: Path) -> Asset:
     """Read what `write_npz` wrote, or arrays of the same names made by anybody."""
     try:
         with zipfile.ZipFile(path) as archive:
             return _asset(Arrays(archive, path.stat().st_size))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise ReadError(f"not an NPZ archive, or a damaged one ({error})") from None
 
 
