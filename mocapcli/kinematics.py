@@ -100,8 +100,7 @@ def _collapsed(linear: Float[np.ndarray, "*batch 3 3"]) -> Bool[np.ndarray, "*ba
     """Whether an axis has no length to speak of beside the longest, so that a tiny rig is not a collapsed one."""
     largest = np.abs(linear).max(axis=(-1, -2))
     even = linear / np.maximum(largest, 1e-12)[..., None, None]
-    flat: np.ndarray = np.abs(np.linalg.det(even)) < 1e-18
-    return flat
+    return np.asarray(np.abs(np.linalg.det(even)) < 1e-18)
 
 
 def local_to_world(parents: Int[np.ndarray, " joints"], local: Matrices) -> Matrices:

@@ -133,7 +133,8 @@ def test_a_rig_of_any_unit_is_no_collapsed_one(size):
 def test_inverse_of_a_collapsed_axis_stays_finite():
     matrix = np.eye(4)
     matrix[:3, :3] = np.diag([1.0, 0.0, 2.0])
-    inverse = k.inverse_affine(matrix[None])[0]
+    inverse = k.inverse_affine(matrix)
+    assert np.array_equal(inverse, k.inverse_affine(matrix[None])[0])  # any batch, none included
     assert np.isfinite(inverse).all()
     assert np.allclose((inverse @ matrix)[[0, 2]][:, [0, 2]], np.eye(2), atol=1e-5)
 
