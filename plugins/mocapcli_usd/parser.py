@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
+from mocapcli.errors import ReadError
 from mocapcli.packing import Arrays, pack_asset
 from mocapcli.types import Asset, Rig
 from mocapcli_usd.clips import read_clips
 from mocapcli_usd.skeletons import find_skeleton
-from mocapcli_usd.stage import display_name, open_stage
+from mocapcli_usd.stage import display_name, open_stage, reason
 from mocapcli_usd.surfaces import read_mesh
 
 
 def parse(path: Path) -> Arrays:
-    return pack_asset(build_asset(path))
+    try:
+        return pack_asset(build_asset(path))
+    except RuntimeError as error:  # Tf.ErrorException: damage may show only when a value is asked for
+        raise ReadError(f"damaged, or not Universal Scene Description ({reason(error)})") from None
 
 
 def build_asset(path: Path) -> Asset:

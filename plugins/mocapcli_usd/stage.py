@@ -19,14 +19,11 @@ LARGEST_PART = 64 << 20
 def open_stage(path: Path) -> Any:
     """The composed stage; one that refers to files outside its folder is refused before they are opened."""
     _silence()
-    try:
-        layer = Sdf.Layer.FindOrOpen(str(path))
-        if layer is None:
-            raise ReadError("damaged, or not Universal Scene Description")
-        _check_dependencies(layer, path)
-        stage = Usd.Stage.Open(layer)
-    except (RuntimeError, ValueError) as error:  # Tf.ErrorException is a RuntimeError
-        raise ReadError(f"damaged, or not Universal Scene Description ({_reason(error)})") from None
+    layer = Sdf.Layer.FindOrOpen(str(path))
+    if layer is None:
+        raise ReadError("damaged, or not Universal Scene Description")
+    _check_dependencies(layer, path)
+    stage = Usd.Stage.Open(layer)
     for count, _ in enumerate(stage.TraverseAll()):
         if count > MOST_PRIMS:
             raise ReadError(f"more than {MOST_PRIMS} prims")
@@ -103,8 +100,11 @@ def display_name(prim: Any) -> str:
     return str(prim.GetDisplayName() or prim.GetName())
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What a Tf error says, without the place in USD's own source that it comes from."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    try:
+        lines = [line.strip() for line in str(error).splitlines()]
+    except UnicodeDecodeError:  # it quotes the file
+        return "not UTF-8"
     told = [line.split(" -- ", 1)[-1].strip("'\" ") for line in lines if " -- " in line or " : " in line]
     return (told or lines or [type(error).__name__])[0][:200]
