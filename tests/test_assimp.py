@@ -64,7 +64,7 @@ def assert_same_skin(asset: Asset, back: Asset, turn=STRAIGHT, scale=1.0):
     [
         (assimp_files.write_collada, "rig.dae", STRAIGHT, 30.0, True),
         (assimp_files.write_directx, "rig.x", MIRROR_Z, 30.0, True),
-        (assimp_files.write_md5, "rig.md5mesh", TO_Y_UP, 24.0, True),  # assimp 5.2 takes every .md5anim for 24 fps
+        (assimp_files.write_md5, "rig.md5mesh", TO_Y_UP, 30.0, True),
         (assimp_files.write_valve, "rig.smd", STRAIGHT, 25.0, False),  # .smd does not say its rate
         (assimp_files.write_blitz, "rig.b3d", MIRROR_Z, 30.0, True),
     ],
