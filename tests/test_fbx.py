@@ -25,6 +25,7 @@ from mocapcli_fbx.encoder import Long, Record, encode_property
 from mocapcli_fbx.images import find_texture
 from mocapcli_fbx.models import add_model, add_skeleton
 from mocapcli_fbx.polygons import linear_to_srgb, srgb_to_linear, triangulate, weld
+from mocapcli_fbx.skin_space import detach_moving
 from mocapcli_fbx.writer import encode_asset
 from strategies import assets
 
@@ -674,3 +675,19 @@ def test_number_properties_are_found_by_name():
     record = Record("Properties70")
     add_number(record, "x", 2.0)
     assert record.children[0].properties == ("x", "double", "Number", "", 2.0)
+
+
+def test_moving_joints_on_their_parents_axis_stand_a_hair_beside_it(parse_here, tmp_path):
+    """Or Blender would connect them and drop their translation; our own reading shows no trace of it."""
+    skeleton = Skeleton(("a", "b", "c"), np.array([-1, 0, 1]), np.eye(3)[[2, 1, 1]], np.tile([0.0, 0, 0, 1], (3, 1)))
+    still = make_motion(skeleton)
+    moves = still.translations.copy()
+    moves[3, 1] += 0.5
+    moving = replace(still, translations=moves)
+    bind = rest_world(skeleton)
+    assert (detach_moving(skeleton, [still], bind) == bind).all()
+    apart = np.linalg.norm(detach_moving(skeleton, [still, moving], bind)[:, :3, 3] - bind[:, :3, 3], axis=1)
+    assert apart[0] == apart[2] == 0
+    assert 1e-6 < apart[1] < 1e-4
+    asset = Asset(Rig(skeleton, make_mesh(skeleton)), (moving,))
+    assert_same_asset(asset, parse_here(encode_asset(asset), tmp_path))

@@ -8,7 +8,7 @@ class Budget:
 
     def __init__(self, file_bytes: int) -> None:
         self._left = {
-            "joints × frames of animation": 1_000_000 + file_bytes // 8,
+            "joints × frames of animation": 500_000 + file_bytes // 8,
             "joints × takes": 20_000 + file_bytes // 50,
             "polygon corners": 1_500_000 + file_bytes,
             "skin weights": 3_000_000 + file_bytes,

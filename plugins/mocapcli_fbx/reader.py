@@ -22,18 +22,16 @@ from mocapcli_fbx.materials import read_materials
 from mocapcli_fbx.polygons import Placement, build_mesh
 
 MODULE = "mocapcli_fbx.parse"
-SECONDS, BYTES_PER_SECOND = 9.0, 4e6  # more time for large files,
-MEMORY, MEMORY_PER_BYTE = 1 << 30, 8  # and more memory
-FREE_BYTES = 32 << 20  # beyond this size
+SECONDS, BYTES_PER_SECOND = 9.0, 2e6  # for any file, and more for large ones
+MEMORY, MEMORY_PER_BYTE = 1 << 30, 8  # for files of up to
+FREE_BYTES = 32 << 20  # so many bytes, and more beyond
 LARGEST = 1e12  # metres: no honest number is larger, and squares of it still fit
 
 
 def read(path: Path) -> Asset:
-    extra = max(0, path.stat().st_size - FREE_BYTES)
-    raw = run_isolated(
-        MODULE, path, seconds=SECONDS + extra / BYTES_PER_SECOND, memory=MEMORY + MEMORY_PER_BYTE * extra
-    )
-    return build_asset(raw, path)
+    size = path.stat().st_size
+    memory = MEMORY + MEMORY_PER_BYTE * max(0, size - FREE_BYTES)
+    return build_asset(run_isolated(MODULE, path, seconds=SECONDS + size // BYTES_PER_SECOND, memory=memory), path)
 
 
 def build_asset(raw: dict[str, np.ndarray], path: Path) -> Asset:

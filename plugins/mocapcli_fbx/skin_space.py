@@ -5,15 +5,17 @@ take one bind matrix per joint. Moving each vertex into a common bind pose remov
 anything that is seen, as long as all binds of a vertex agree where that puts it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mocapcli.kinematics import inverse_affine, rest_world
-from mocapcli.types import Mesh, Skeleton
+from mocapcli.types import Mesh, Motion, Skeleton
 
 AGREEMENT = 1e-6  # of the mesh's size
+HAIR = 3e-5  # of a bone's length
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,30 @@ def to_bind_pose(skeleton: Skeleton, mesh: Mesh | None) -> Posed:
         if moved is not None:
             return Posed(moved, pose)
     return Posed(mesh, own)
+
+
+def detach_moving(
+    skeleton: Skeleton, motions: Sequence[Motion], bind_world: Float[np.ndarray, "joints 4 4"]
+) -> Float[np.ndarray, "joints 4 4"]:
+    """Bind matrices with a hair's breadth beside those joints that move and lie on their parent's y axis.
+
+    Blender takes such a joint for connected to its parent's tail, and drops the translation of connected bones.
+    """
+    out = bind_world.copy()
+    for joint in _moving_joints(skeleton, motions):
+        parent = bind_world[skeleton.parents[joint]]
+        x, y, z = np.linalg.solve(parent[:3, :3], bind_world[joint, :3, 3] - parent[:3, 3])
+        if y > 0 and np.hypot(x, z) < HAIR * y:
+            out[joint, :3, 3] += HAIR * y * parent[:3, 0]
+    return out
+
+
+def _moving_joints(skeleton: Skeleton, motions: Sequence[Motion]) -> Int[np.ndarray, " moving"]:
+    """Inner joints whose local translation some clip changes."""
+    moves = np.zeros(skeleton.joints, dtype=bool)
+    for motion in motions:
+        moves |= (np.abs(motion.translations - skeleton.rest_translations) > 1e-7).any(axis=(0, 2))
+    return np.flatnonzero(moves & (skeleton.parents >= 0))
 
 
 def split_static(mesh: Mesh) -> tuple[Mesh, Mesh]:

@@ -10,7 +10,7 @@ from mocapcli_fbx.document import Document
 from mocapcli_fbx.encoder import Long
 from mocapcli_fbx.meshes import Bones, add_materials, add_mesh
 from mocapcli_fbx.models import add_bind_pose, add_skeleton
-from mocapcli_fbx.skin_space import split_static, to_bind_pose
+from mocapcli_fbx.skin_space import detach_moving, split_static, to_bind_pose
 
 STILL_FPS = 30.0  # of a file without clips
 
@@ -24,9 +24,10 @@ def encode_asset(asset: Asset) -> bytes:
     document = Document()
     holder, models = add_skeleton(document, asset.rig.name, skeleton)
     posed = to_bind_pose(skeleton, asset.rig.mesh)
-    pose = dict(zip(models, posed.bind_world, strict=True))
+    bind_world = detach_moving(skeleton, asset.motions, posed.bind_world)
+    pose = dict(zip(models, bind_world, strict=True))
     if posed.mesh is not None:
-        bones = Bones(models, posed.bind_world, holder)
+        bones = Bones(models, bind_world, holder)
         for model in _add_surfaces(document, asset.rig.name, posed.mesh, bones):
             pose[model] = np.eye(4)
     add_bind_pose(document, pose)
