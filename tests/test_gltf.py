@@ -667,6 +667,30 @@ class TestWriteBack:
         write_asset(tmp_path / "b.glb", asset.with_motions([]))
         assert b"animations" not in glb_parts(tmp_path / "b.glb")[0]
 
+    def test_replacing_clips_does_not_grow_the_file(self, tmp_path: Path) -> None:
+        builder = make_document(clip=False)
+        rng = np.random.default_rng(0)
+        for name in ("long", "kept"):  # their bytes lie before, between and behind those of the mesh
+            add_clip(builder, [(1, "translation", rng.normal(size=(300, 3)))], np.arange(300) / 30, name=name)
+        position = builder.json["meshes"][0]["primitives"][0]["attributes"]["POSITION"]
+        builder.json["accessors"][position]["bufferView"] = builder.view(TRIANGLE.tobytes())
+        asset = read(builder, tmp_path)
+        start = (tmp_path / "made.glb").stat().st_size
+        original = asset.rig.mesh.vertices
+        for turn in range(4):
+            new = factories.make_motion(asset.rig.skeleton, 60, seed=turn, name="new", translated=True)
+            kept = next(motion for motion in asset.motions if motion.name == "kept")
+            wanted = asset.with_motions([kept, new])
+            write_asset(tmp_path / "b.glb", wanted)
+            asset = read_asset(tmp_path / "b.glb")
+            np.testing.assert_array_equal(asset.rig.mesh.vertices, original)
+            assert_same_motion(wanted, asset, 0)
+            assert_same_motion(wanted, asset, 1)
+            assert (tmp_path / "b.glb").stat().st_size < start + 1000
+        write_asset(tmp_path / "c.glb", asset.with_motions([]))
+        assert (tmp_path / "c.glb").stat().st_size < 2500
+        np.testing.assert_array_equal(read_asset(tmp_path / "c.glb").rig.mesh.vertices, original)
+
     def test_matrix_joints_and_nodes_between(self, tmp_path: Path) -> None:
         builder = make_document(clip=False)
         nodes = builder.json["nodes"]

@@ -10,7 +10,7 @@ from mocapcli.errors import ReadError
 from mocapcli.kinematics import compose, continuous, local_to_world, motion_from_world, slerp
 from mocapcli.types import Motion, Skeleton
 from mocapcli_gltf.accessors import read_floats
-from mocapcli_gltf.document import Document, Json, check_index, child, children, label
+from mocapcli_gltf.document import Document, Json, check_index, child, label, objects
 from mocapcli_gltf.frame_rate import choose_fps
 from mocapcli_gltf.hierarchy import PARTS, Hierarchy, node_parts
 
@@ -94,16 +94,16 @@ def read_motions(document: Document, rigging: Rigging) -> dict[int, Motion]:
 
 def channels(document: Document, animation: Json, place: str) -> list[tuple[int, str, Json]]:
     """Node, path and sampler of each channel that moves a node."""
-    samplers = children(animation, "samplers")
+    samplers = objects(animation, "samplers", place)
     count = len(document.records("nodes"))
     found = []
-    for channel in children(animation, "channels"):
+    for channel in objects(animation, "channels", place):
         target = child(channel, "target")
-        if target.get("path") in (*PARTS, "weights") and "node" in target:
+        if target.get("path") in [*PARTS, "weights"] and "node" in target:
             node = check_index(target["node"], count, "nodes")
             sampler = samplers[check_index(channel.get("sampler"), len(samplers), f"{place}.samplers")]
-            if not isinstance(sampler, dict):
-                raise ReadError("a sampler must be an object", place=place)
+            for accessor in (sampler.get("input"), sampler.get("output")):
+                check_index(accessor, len(document.records("accessors")), "accessors")
             found.append((node, str(target["path"]), sampler))
     return found
 

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from mocapcli.errors import ReadError, WriteError
-from mocapcli_gltf.document import BIN_CHUNK, JSON_CHUNK, MAGIC, Document, Json, child
+from mocapcli_gltf.document import BIN_CHUNK, JSON_CHUNK, MAGIC, Document, Json, child, integer
 from mocapcli_gltf.materials import image_file, mime_type
 
 TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 CODES = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
+STUBS: dict[str, Json] = {
+    "accessors": {"componentType": 5126, "count": 1, "type": "SCALAR"},
+    "bufferViews": {"buffer": 0, "byteLength": 1},
+}
 PACKED = ("EXT_meshopt_compression", "KHR_meshopt_compression")  # extensions that name a buffer of their own
 
 
@@ -26,6 +30,7 @@ class Builder:
 
     json: Json
     blob: bytearray = field(default_factory=bytearray)
+    _free: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls) -> "Builder":
@@ -39,7 +44,15 @@ class Builder:
         builder._gather_images(document)
         return builder
 
+    def free(self, kind: str, indices: set[int]) -> None:
+        """Places in an array that nothing refers to any more: the next records go there."""
+        self._free[kind] = sorted(indices, reverse=True)
+
     def append(self, kind: str, record: Json) -> int:
+        if self._free.get(kind):
+            index = self._free[kind].pop()
+            self.json[kind][index] = record
+            return index
         records: list[Json] = self.json.setdefault(kind, [])
         records.append(record)
         return len(records) - 1
@@ -73,34 +86,43 @@ class Builder:
         self.blob += data
         return start
 
+    def _records(self, document: Document, kind: str) -> list[Json]:
+        document.records(kind)  # raises where they are no objects
+        found: list[Json] = self.json.get(kind, [])
+        return found
+
     def _gather_buffers(self, document: Document) -> None:
         """Concatenate all buffers that have bytes; those without (meshopt fallbacks) move behind the first."""
         places: dict[int, tuple[int, int]] = {}
         kept: list[Json] = []
-        for index, record in enumerate(self.json.get("buffers", [])):
+        for index, record in enumerate(self._records(document, "buffers")):
             try:
                 data = document.buffer(index)
             except ReadError:
                 if "uri" in record:
-                    raise WriteError(f"buffer {index} of the source document is gone: {record['uri'][:60]!r}") from None
+                    raise WriteError(
+                        f"buffer {index} of the source document is gone: {str(record['uri'])[:60]!r}"
+                    ) from None
                 kept.append(record)
                 places[index] = (len(kept), 0)
                 continue
             data = data[: record["byteLength"]]  # a GLB chunk may be padded
             places[index] = (0, self._append_bytes(data, 8))
-        if places:
-            first: Json = next((record for record in self.json["buffers"] if record not in kept), {})
-            first.pop("uri", None)
-            self.json["buffers"] = [first, *kept]
-        for view in self.json.get("bufferViews", []):
+        if not self.blob:
+            return
+        first: Json = next(record for record in self.json["buffers"] if record not in kept)
+        first.pop("uri", None)
+        self.json["buffers"] = [first, *kept]
+        for view in self._records(document, "bufferViews"):
             relocate(view, places)
             for name in PACKED:
-                if name in child(view, "extensions"):
-                    relocate(view["extensions"][name], places)
+                packed = child(view, "extensions").get(name)
+                if isinstance(packed, dict):
+                    relocate(packed, places)
 
     def _gather_images(self, document: Document) -> None:
         """Images in files of their own are embedded; one whose file is missing keeps its uri."""
-        for index, record in enumerate(self.json.get("images", [])):
+        for index, record in enumerate(self._records(document, "images")):
             uri = record.get("uri")
             if not isinstance(uri, str) or uri[:5].lower() == "data:":
                 continue
@@ -112,6 +134,7 @@ class Builder:
 
     def save(self, path: Path) -> None:
         """A GLB, or a .gltf with its buffer as a data URI, by the path's extension."""
+        self._close_gaps()
         if self.blob:
             buffers = self.json.setdefault("buffers", [{}])
             buffers[0]["byteLength"] = len(self.blob)
@@ -119,6 +142,17 @@ class Builder:
             path.write_bytes(self._to_gltf())
         else:
             path.write_bytes(self._to_glb())
+
+    def _close_gaps(self) -> None:
+        """Freed places at the end go; the others stay as the least that is valid."""
+        for kind, stub in STUBS.items():
+            free = set(self._free.get(kind, []))
+            records = self.json.get(kind, [])
+            while records and len(records) - 1 in free:
+                free.remove(len(records) - 1)
+                records.pop()
+            for index in free:
+                records[index] = dict(stub)
 
     def _to_gltf(self) -> bytes:
         if self.blob:
@@ -135,11 +169,13 @@ class Builder:
 
 def relocate(record: Json, places: dict[int, tuple[int, int]]) -> None:
     """Point a view at where its buffer's bytes have gone; what has not moved stays as it was written."""
+    if not isinstance(record.get("buffer"), int) or record["buffer"] not in places:
+        return  # nonsense that nothing uses
     buffer, start = places[record["buffer"]]
     if buffer != record["buffer"]:
         record["buffer"] = buffer
     if start:
-        record["byteOffset"] = record.get("byteOffset", 0) + start
+        record["byteOffset"] = integer(record, "byteOffset", "bufferViews", 0) + start
 
 
 def encode(document: Any, indent: int | None = None) -> bytes:

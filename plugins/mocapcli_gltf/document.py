@@ -208,6 +208,14 @@ def children(record: Json, key: str) -> list[Any]:
     return value
 
 
+def objects(record: Json, key: str, place: str) -> list[Json]:
+    """A nested array of objects, empty where it is absent."""
+    value = children(record, key)
+    if not all(isinstance(entry, dict) for entry in value):
+        raise ReadError(f"{key} must be an array of objects", place=place)
+    return value
+
+
 def label(record: Json, fallback: str = "") -> str:
     name = record.get("name", fallback)
     return name if isinstance(name, str) else fallback

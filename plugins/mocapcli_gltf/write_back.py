@@ -13,6 +13,7 @@ from mocapcli_gltf.clips import PATHS, Rest, Tracks, build_animation
 from mocapcli_gltf.document import Json
 from mocapcli_gltf.hierarchy import node_parts
 from mocapcli_gltf.mesh import gauge_matrices
+from mocapcli_gltf.prune import prune
 from mocapcli_gltf.source import GltfSource
 
 
@@ -35,6 +36,11 @@ def build_from_source(asset: Asset) -> Builder:
     builder = Builder.from_document(source.document)
     originals = source.document.records("animations")
     known = {id(motion): index for index, motion in source.motions.items()}
+    chosen = {known.get(id(motion)) for motion in asset.motions}
+    removed = [originals[index] for index in source.motions if index not in chosen]
+    stay = [record for index, record in enumerate(originals) if index in chosen or index not in source.motions]
+    if removed:
+        prune(builder, removed, stay)
     animations: list[Json] = []
     for motion in asset.motions:
         if id(motion) in known:
