@@ -41,8 +41,8 @@ def local_rotation_loss(
     predicted: Rotations, truth: Rotations, parents: Int[Tensor, "batch joints"], weights: Weights, smooth: float = 1e-2
 ) -> Float[Tensor, ""]:
     """Mean geodesic error of local rotations; both given as world rotations."""
-    local = world_to_local_rotations(predicted, parents), world_to_local_rotations(truth, parents)
-    return masked_mean(rotation_angles(*local, smooth=smooth), weights)
+    first, second = (world_to_local_rotations(world, parents) for world in (predicted, truth))
+    return masked_mean(rotation_angles(first, second, smooth=smooth), weights)
 
 
 def world_rotation_loss(
@@ -77,5 +77,5 @@ def angular_velocity_loss(
 ) -> Float[Tensor, ""]:
     """Mean error of frame-to-frame turns: jitter that single frames do not show."""
     both = (frame_mask[:, 1:] & frame_mask[:, :-1])[..., None]
-    steps = [rotations[:, :-1].transpose(-1, -2) @ rotations[:, 1:] for rotations in (predicted, truth)]
-    return masked_mean(rotation_angles(*steps, smooth=1e-2), weights[:, 1:] * both)
+    first, second = (turns[:, :-1].transpose(-1, -2) @ turns[:, 1:] for turns in (predicted, truth))
+    return masked_mean(rotation_angles(first, second, smooth=1e-2), weights[:, 1:] * both)

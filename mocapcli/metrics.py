@@ -50,7 +50,8 @@ def rotation_errors(
     def local(world: np.ndarray) -> np.ndarray:
         above = world[:, parents]
         above[:, parents < 0] = np.eye(3)
-        return np.swapaxes(above, -1, -2) @ world
+        result: np.ndarray = np.swapaxes(above, -1, -2) @ world
+        return result
 
     local_angles = np.degrees(rotation_angles(local(predicted), local(truth)))
     world_angles = np.degrees(rotation_angles(predicted, truth))

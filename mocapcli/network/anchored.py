@@ -20,6 +20,7 @@ import roma
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from mocapcli.network.graph import DepthLevels, fold_levels, gather_parents, sum_children
 from mocapcli.network.kinematics import world_to_local_rotations
@@ -50,6 +51,8 @@ class Settings:
     rest_share: float = 0.4  # of the rest pose in what a joint is expected to do; the reference has the other part
     floor: float = 0.001  # least error of a bone vector, in sizes
     stretch: float = 3.0  # how much of a bone's unexplained change of length counts as error of its direction
+    speed: float = 0.1  # radians a bone usually turns between frames: what is slower is averaged over time
+    reach: int = 8  # frames on either side that such a mean may span
     sweeps: int = 8
     heading_frames: int = 15  # on either side: the heading a root is held to is a mean over time
     lean: float = 0.3  # of a joint on its own last estimate, against its neighbours' weight: damps the sweeps
@@ -116,10 +119,11 @@ def estimate_heading(positions: Points, anchors: Anchors, reach: int) -> Float[T
     cosine = (here[..., [0, 2]] * there[..., [0, 2]]).sum((-1, -2))
     sine = (here[..., 0] * there[..., 2] - here[..., 2] * there[..., 0]).sum(-1)
     both = torch.stack([cosine, sine], dim=1)
-    both = torch.nn.functional.avg_pool1d(both, 2 * reach + 1, 1, reach, count_include_pad=False)
+    both = functional.avg_pool1d(both, 2 * reach + 1, 1, reach, count_include_pad=False)
     angle = torch.atan2(both[:, 1] + 1e-12, both[:, 0] + 1e-9)
     up = torch.tensor([0.0, 1.0, 0.0]).to(angle)
-    return roma.rotvec_to_rotmat(angle[..., None] * up)
+    result: Tensor = roma.rotvec_to_rotmat(angle[..., None] * up)
+    return result
 
 
 def expected_turn(anchors: Anchors) -> Float[Tensor, "batch 1 joints 3 3"]:
@@ -133,6 +137,26 @@ def expected_between(anchors: Anchors, rest_share: float) -> Float[Tensor, "batc
     """Mean of what the two anchors expect; a matrix between two rotations."""
     turn = expected_turn(anchors)
     return torch.eye(3).to(turn) * (1 - rest_share) + rest_share * turn
+
+
+def smooth_bones(
+    observed: Points, anchor: Points, variance: Float[Tensor, "batch frames joints"], settings: Settings
+) -> tuple[Points, Float[Tensor, "batch frames joints"]]:
+    """Bone vectors as a random walk seen through noise: the two-sided exponential mean, and the variance left.
+
+    A long bone that moves fast under little noise stays as it is. Noise is seldom independent from frame to
+    frame, so the variance is lowered by the root of what independence would allow.
+    """
+    step = (settings.speed * anchor.norm(dim=-1)).square().clamp_min(1e-12).mean(1)
+    decay = torch.acosh(1 + step / (2 * variance.mean(1)).clamp_min(1e-12))
+    offsets = torch.arange(-settings.reach, settings.reach + 1).to(observed)
+    kernel = torch.exp(-decay[..., None] * offsets.abs())[:, None]
+    inside = functional.pad(torch.ones_like(observed[:1, :, 0, 0]), (settings.reach, settings.reach))
+    weights = kernel * inside.unfold(1, len(offsets), 1)[:, :, None]
+    weights = weights / weights.sum(-1, keepdim=True)
+    padded = functional.pad(observed.flatten(2).transpose(1, 2), (settings.reach, settings.reach))
+    windows = padded.transpose(1, 2).unflatten(2, (-1, 3)).unfold(1, len(offsets), 1)
+    return (windows @ weights[..., None])[..., 0], variance * weights.square().sum(-1).sqrt()
 
 
 @dataclass(frozen=True)
@@ -152,8 +176,9 @@ class _Problem:
     ) -> "_Problem":
         parents = anchors.parents
         observed, anchor = _bones(positions, anchors)
-        stretch = observed.norm(dim=-1) - anchor.norm(dim=-1)
         variance = noise.square() + gather_parents(noise, parents).square()
+        observed, variance = smooth_bones(observed, anchor, variance, settings)
+        stretch = observed.norm(dim=-1) - anchor.norm(dim=-1)
         # Lengths differ by noise as well: only what exceeds it is a stretch.
         variance = variance + settings.floor**2 + settings.stretch * (stretch.square() - variance).clamp_min(0)
         evidence = sum_children(observed[..., :, None] * anchor[..., None, :] / variance[..., None, None], parents)

@@ -38,7 +38,8 @@ class GraphAttention(nn.Module):
         learned = self.hop_bias(graph.hops) + self.edge_bias(graph.edges)
         seen = graph.chain if self.scope == "local" else graph.mask[:, None, :].expand_as(graph.chain)
         own = torch.eye(seen.shape[-1], dtype=torch.bool, device=seen.device)
-        return learned.masked_fill(~(seen | own)[..., None], float("-inf")).permute(0, 3, 1, 2)
+        result: Tensor = learned.masked_fill(~(seen | own)[..., None], float("-inf")).permute(0, 3, 1, 2)
+        return result
 
     def forward(self, tokens: Tokens, graph: SkeletonGraph) -> Tokens:
         query, key, value = _split_heads(self.project_in(tokens), self.heads)
@@ -64,7 +65,8 @@ class TemporalAttention(nn.Module):
         offset = times[None, :] - times[:, None]
         learned = self.offset_bias((offset + self.window).clamp(0, 2 * self.window))
         seen = (offset.abs() <= self.window) & frame_mask[:, None, :] | (offset == 0)
-        return learned.masked_fill(~seen[..., None], float("-inf")).permute(0, 3, 1, 2)
+        result: Tensor = learned.masked_fill(~seen[..., None], float("-inf")).permute(0, 3, 1, 2)
+        return result
 
     def forward(self, tokens: Tokens, frame_mask: Bool[Tensor, "batch frames"]) -> Tokens:
         query, key, value = _split_heads(self.project_in(tokens.transpose(1, 2)), self.heads)
@@ -91,7 +93,8 @@ class GraphBlock(nn.Module):
         tokens = tokens + self.joint_attention(self.joint_norm(tokens), graph)
         if self.time_attention is not None and self.time_norm is not None:
             tokens = tokens + self.time_attention(self.time_norm(tokens), frame_mask)
-        return tokens + self.forward_layers(self.forward_norm(tokens))
+        result: Tensor = tokens + self.forward_layers(self.forward_norm(tokens))
+        return result
 
 
 class GraphTransformer(nn.Module):

@@ -35,8 +35,8 @@ class DepthLevels:
     `parents[k]` points from level k into level k - 1.
     """
 
-    joints: tuple[Int[Tensor, " level"], ...]
-    parents: tuple[Int[Tensor, " level"], ...]
+    joints: tuple[Int[Tensor, " _level"], ...]
+    parents: tuple[Int[Tensor, " _level"], ...]
     inverse: Int[Tensor, " all"]
 
     def to(self, device: torch.device | str) -> "DepthLevels":
@@ -96,7 +96,8 @@ def fold_levels(
     for members, links in zip(levels.joints, levels.parents, strict=True):
         above = results[-1][links] if results else flat.new_zeros(0)
         results.append(step(flat[members], above, members))
-    return torch.cat(results)[levels.inverse].unflatten(0, (batch, joints)).transpose(1, 2)
+    result: Tensor = torch.cat(results)[levels.inverse].unflatten(0, (batch, joints)).transpose(1, 2)
+    return result
 
 
 def gather_parents(

@@ -57,12 +57,12 @@ def matrix_to_quaternion(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor,
     d0, d1, d2 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
     xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
     xw, yw, zw = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    outer = torch.stack(  # 4 q qᵀ: the column with the largest diagonal is far from zero
-        [1 + d0 - d1 - d2, xy, xz, xw, xy, 1 - d0 + d1 - d2, yz, yw]
-        + [xz, yz, 1 - d0 - d1 + d2, zw, xw, yw, zw, 1 + d0 + d1 + d2],
-        dim=-1,
-    ).unflatten(-1, (4, 4))
+    # 4 q qᵀ: the column with the largest diagonal is far from zero.
+    rows = [[1 + d0 - d1 - d2, xy, xz, xw], [xy, 1 - d0 + d1 - d2, yz, yw]]
+    rows += [[xz, yz, 1 - d0 - d1 + d2, zw], [xw, yw, zw, 1 + d0 + d1 + d2]]
+    outer = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
     best = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None].expand(*outer.shape[:-2], 1, 4)
     quaternion = outer.gather(-2, best)[..., 0, :]
     quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
-    return quaternion * torch.where(quaternion[..., 3:] < 0, -1.0, 1.0)
+    result: Tensor = quaternion * torch.where(quaternion[..., 3:] < 0, -1.0, 1.0)
+    return result

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 ITERATIONS = 40
+TWIN = 1e-5  # size of the adjugate below which two eigenvalues are too close for it: LAPACK takes those few
 BOUND = 1e-6  # least curvature relative to the matrix: beyond it the optimum is a matter of taste
 
 
@@ -48,7 +49,8 @@ def cross_matrix(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 
     """Matrix that multiplies as the cross product from the left."""
     x, y, z = vectors.unbind(-1)
     nil = torch.zeros_like(x)
-    return torch.stack([nil, -z, y, z, nil, -x, -y, x, nil], dim=-1).unflatten(-1, (3, 3))
+    result: Tensor = torch.stack([nil, -z, y, z, nil, -x, -y, x, nil], dim=-1).unflatten(-1, (3, 3))
+    return result
 
 
 def inverse_symmetric(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -83,13 +85,17 @@ def _optimum(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3
     identity = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
     unit = torch.where(tiny, identity, matrices / torch.where(tiny, 1.0, scale)).double()
     davenport = _davenport(unit)
-    adjugate = _adjugate(davenport - _top_eigenvalue(unit)[..., None, None] * torch.eye(4).to(davenport))
+    shifted = davenport - _top_eigenvalue(unit)[..., None, None] * torch.eye(4).to(davenport)
+    adjugate = _adjugate(shifted)
     best = adjugate.square().sum(-1).argmax(-1)[..., None, None].expand(*adjugate.shape[:-2], 1, 4)
     quaternions = adjugate.gather(-2, best)[..., 0, :]
     norms = quaternions.norm(dim=-1, keepdim=True)
-    fallback = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(quaternions)  # several optima: any will do
-    quaternions = torch.where(norms < 1e-24, fallback, quaternions / norms.clamp_min(1e-24))
-    return roma.unitquat_to_rotmat(quaternions).to(matrices.dtype)
+    quaternions = quaternions / norms.clamp_min(1e-30)
+    twin = norms[..., 0] < TWIN
+    if bool(twin.any()):
+        quaternions[twin] = torch.linalg.eigh(davenport[twin]).eigenvectors[..., -1]
+    result: Tensor = roma.unitquat_to_rotmat(quaternions).to(matrices.dtype)
+    return result
 
 
 def _davenport(m: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4 4"]:
@@ -113,9 +119,10 @@ def _top_eigenvalue(m: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, " *batch"]:
     for _ in range(ITERATIONS):
         polynomial = ((value * value - 2 * squared) * value + linear) * value + constant
         slope = (4 * value * value - 4 * squared) * value + linear
-        step = polynomial / slope.clamp_min(1e-12)
-        value = value - step.clamp_min(0)
-        if bool((step.abs() < 1e-15).all()):
+        # At a double root both vanish: rounding must not throw the value off.
+        step = torch.where((slope > 1e-9) & (polynomial > 0), polynomial / slope.clamp_min(1e-9), 0.0)
+        value = value - step
+        if bool((step < 1e-15).all()):
             break
     return value
 
@@ -131,4 +138,5 @@ def _adjugate(a: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
         for row, minors in ((1, high), (0, high), (3, low), (2, low)):
             cofactor = rows[row][i] * minors[k, m] - rows[row][k] * minors[i, m] + rows[row][m] * minors[i, k]
             out.append(cofactor * (-1.0) ** (column + {1: 0, 0: 1, 3: 2, 2: 3}[row]))
-    return torch.stack(out, dim=-1).unflatten(-1, (4, 4))
+    result: Tensor = torch.stack(out, dim=-1).unflatten(-1, (4, 4))
+    return result

@@ -4,8 +4,6 @@ Vectors are turned back by the joint's closed-form delta, into the axes of the a
 faces another way gives the same tokens, and gravity enters as a direction.
 """
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -72,11 +70,8 @@ def _moving_features(
     reach = anchor_bone.norm(dim=-1) + 0.01
     levels = torch.stack([(noise + 1e-3).log() / 3 + 1.5, (noise / reach).clamp(max=3)], dim=-1)
     fine = torch.cat([bone_off, child_off, _turn_back(deltas, step), _turn_back(deltas, travel)], dim=-1) * FINE
-    return torch.cat(
-        [fine.clamp(-5, 5), place_off * 3, _turn_back(deltas, up), spin * 3, bend.masked_fill(root, 0.0), facing]
-        + [doubt, _turn_back(deltas, positions - gather_parents(positions, rig.parents)) * 5, levels],
-        dim=-1,
-    )
+    own = [place_off * 3, _turn_back(deltas, up), spin * 3, bend.masked_fill(root, 0.0), facing, doubt]
+    return torch.cat([fine.clamp(-5, 5), *own, _turn_back(deltas, bone) * 5, levels], dim=-1)
 
 
 def direct_features(positions: Points, rig: RigBatch) -> Features:

@@ -6,7 +6,7 @@ outwards the gate blends them, so a leaf follows a corrected parent, and thin ev
 anchors. `direct` regresses local rotations as 6D, the paper's plain form. Root translations pass through.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import roma
@@ -22,7 +22,7 @@ from mocapcli.network.anchored import (
     expected_between,
 )
 from mocapcli.network.attention import GraphTransformer
-from mocapcli.network.graph import DepthLevels, fold_levels
+from mocapcli.network.graph import fold_levels
 from mocapcli.network.kinematics import local_to_world_rotations, matrix_to_quaternion, world_to_local_rotations
 from mocapcli.network.procrustes import nearest_rotation
 from mocapcli.network.reference import NameEmbedding, RigBatch
@@ -48,7 +48,7 @@ class RotationConfig:
     blocks: int = 6
     window: int = 8
     expansion: int = 2
-    closed_form: Settings = Settings()
+    closed_form: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class RotationHead(nn.Module):
         self.transformer = GraphTransformer(
             channels, self.config.heads, self.config.blocks, self.config.window, self.config.expansion
         )
-        self.read_out = nn.Sequential(nn.Linear(channels, channels), nn.GELU(), nn.Linear(channels, 6 if direct else 7))
-        last = self.read_out[-1]
+        last = nn.Linear(channels, 6 if direct else 7)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+        self.read_out = nn.Sequential(nn.Linear(channels, channels), nn.GELU(), last)
 
     def forward(
         self,
@@ -120,7 +120,8 @@ def correct_deltas(
     unseen = estimate.doubt.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True).clamp(0.01, 0.99)
     gate = torch.sigmoid(raw[..., 6:] + torch.logit(unseen**4))
     blended = fold_levels(rig.levels, torch.cat([seen, expected, gate], dim=-1), _blend)
-    return roma.unitquat_to_rotmat(blended)
+    result: Tensor = roma.unitquat_to_rotmat(blended)
+    return result
 
 
 def _blend(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
@@ -131,10 +132,12 @@ def _blend(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
     inherited = roma.quat_product(above, expected)
     inherited = inherited * torch.where((inherited * seen).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     mixed = seen + gate * (inherited - seen)
-    return mixed / mixed.norm(dim=-1, keepdim=True)
+    result: Tensor = mixed / mixed.norm(dim=-1, keepdim=True)
+    return result
 
 
 def _small_turn(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4"]:
     """Quaternion whose vector part is half of `vectors` before normalising: smooth, never a full turn."""
     quaternion = torch.cat([vectors / 2, torch.ones_like(vectors[..., :1])], dim=-1)
-    return quaternion / quaternion.norm(dim=-1, keepdim=True)
+    result: Tensor = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    return result
