@@ -1,0 +1,97 @@
+"""The whole network as one thing to build, save and load: stage 1, stage 2, and the configuration they came from."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mocapcli.errors import ReadError
+from mocapcli.network.rotation_head import RotationConfig, RotationHead
+from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that decides the shape of the weights."""
+
+    video_to_pose: VideoToPoseConfig = field(default_factory=VideoToPoseConfig)
+    rotation: RotationConfig = field(default_factory=RotationConfig)
+    side: int = 96  # pixels of a crop
+
+
+class MotionNetwork(nn.Module):
+    """Video to joint positions (`video_to_pose`), positions to rotations (`rotation`)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.video_to_pose = VideoToPose(config.video_to_pose)
+        self.rotation = RotationHead(config.rotation)
+
+
+def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> str:
+    """Weights and configuration side by side; returns the weights' SHA-256, which the configuration keeps too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (WEIGHTS + ".part")
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, part)
+    digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    part.replace(folder / WEIGHTS)
+    text = json.dumps({"network": asdict(config), "sha256": digest}, indent=1)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    return digest
+
+
+def load_network(folder: Path) -> MotionNetwork:
+    """A network in evaluation mode; weights that do not belong to the configuration are refused."""
+    try:
+        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        data = (folder / WEIGHTS).read_bytes()
+    except FileNotFoundError as error:
+        raise ReadError("this is no model", path=folder, remedy=f"{Path(error.filename).name} is missing") from None
+    except ValueError as error:
+        raise ReadError(f"damaged configuration ({error})", path=folder / CONFIG) from None
+    if hashlib.sha256(data).hexdigest() != content.get("sha256"):
+        raise ReadError("the weights are not those the configuration was saved with", path=folder / WEIGHTS)
+    network = MotionNetwork(from_plain(NetworkConfig, content["network"]))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise ReadError(f"damaged weights ({error})", path=folder / WEIGHTS) from None
+    return network.eval()
+
+
+def from_plain(kind: type[Config], values: dict[str, Any]) -> Config:
+    """A configuration from JSON or TOML values; unknown names are an error that lists the known ones."""
+    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise ReadError(
+            f"unknown setting {unknown[0]!r} in {kind.__name__}", remedy=f"known: {', '.join(sorted(known))}"
+        )
+    default = kind()
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        present = getattr(default, name)
+        if is_dataclass(present) and isinstance(value, dict):
+            built[name] = from_plain(type(present), value)
+        else:
+            built[name] = tuple(value) if isinstance(present, tuple) else value
+    return kind(**built)
+
+
+def parameter_count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The named device, else the GPU if there is one."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

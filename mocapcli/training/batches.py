@@ -1,0 +1,133 @@
+"""Samples to tensors: crops, the rig they show, and stage 1's targets in camera axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints
+from mocapcli.network.video_to_pose import ReferenceViews
+from mocapcli.network.views import centre_of, facing_of, tilt_matrix
+from mocapcli.render.camera import Camera
+from mocapcli.training.samples import REFERENCE_YAWS, ClipSample
+
+Moved = TypeVar("Moved", bound="OnDevice")
+
+
+class OnDevice:
+    """Frozen records of tensors that move together."""
+
+    def to(self: Moved, device: torch.device | str) -> Moved:
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**{name: value.to(device) for name, value in values.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedReference:
+    """One rig as the network meets it, with the renders of its reference pose."""
+
+    rig: RigReference
+    crops: UInt8[np.ndarray, "views side side 4"]
+    cameras: tuple[Camera, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Targets(OnDevice):
+    """Truth in camera axes and sizes, around the body's centre; see `network.views`."""
+
+    positions: Float[Tensor, "batch frames joints 3"]
+    places: Float[Tensor, "batch frames joints 2"]
+    half_width: Float[Tensor, "batch frames"]
+    pitch: Float[Tensor, "batch frames"]
+    yaw: Float[Tensor, "batch frames"]
+    world_rotations: Float[Tensor, "batch frames joints 3 3"]
+    camera: Float[Tensor, "batch frames 3 3"]  # world to camera axes
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one training step sees."""
+
+    crops: Float[Tensor, "batch frames 4 side side"]
+    tangent: Float[Tensor, "batch frames"]
+    rig: RigBatch
+    views: ReferenceViews
+    targets: Targets
+
+    def to(self, device: torch.device | str) -> "Batch":
+        views = ReferenceViews(*(getattr(self.views, field.name).to(device) for field in fields(self.views)))
+        moved = (self.rig.to(device), views, self.targets.to(device))
+        return Batch(self.crops.to(device), self.tangent.to(device), *moved)
+
+
+def collate(references: Sequence[RenderedReference], samples: Sequence[ClipSample]) -> Batch:
+    """One batch of clips, each with its rig; clips have the same number of frames and pixels."""
+    rig = batch_rigs([reference.rig for reference in references])
+    joints = rig.mask.shape[1]
+    crops = images_to_tensor(np.stack([sample.crops for sample in samples]))
+    side = crops.shape[-1]
+    focal = _tensor([sample.focal for sample in samples])
+    return Batch(
+        crops,
+        side / 2 / focal,
+        rig,
+        collate_views(references, joints),
+        _targets(samples, rig, joints, side),
+    )
+
+
+def images_to_tensor(images: UInt8[np.ndarray, "*batch rows columns 4"]) -> Float[Tensor, "*batch 4 rows columns"]:
+    return torch.from_numpy(np.moveaxis(images, -1, -3).astype(np.float32) / 255)
+
+
+def collate_views(references: Sequence[RenderedReference], joints: int) -> ReferenceViews:
+    places, depths = [], []
+    for reference in references:
+        points = reference.rig.reference_positions
+        side = reference.crops.shape[1]
+        seen = [camera.project(points) for camera in reference.cameras]
+        places.append(pad_joints(np.stack([pixels for pixels, _ in seen]) / side * 2 - 1, joints, 0.0, axis=1))
+        centre = points[reference.rig.deforms].mean(axis=0)
+        backward = np.stack([camera.rotation[:, 2] for camera in reference.cameras])
+        depth = ((points - centre) @ backward.T).T / reference.rig.size
+        depths.append(pad_joints(depth, joints, 0.0, axis=1))
+    return ReferenceViews(
+        images_to_tensor(np.stack([reference.crops for reference in references])),
+        _tensor(places).clamp(-2, 2),
+        _tensor(depths),
+        torch.deg2rad(torch.tensor(REFERENCE_YAWS)).expand(len(references), -1),
+    )
+
+
+def _targets(samples: Sequence[ClipSample], rig: RigBatch, joints: int, side: int) -> Targets:
+    world = _tensor([pad_joints(sample.world, joints, np.eye(4), axis=1) for sample in samples])
+    turn = _tensor([sample.camera_rotation for sample in samples]).transpose(-1, -2)
+    stand = _tensor([sample.camera_position for sample in samples])
+    focal = _tensor([sample.focal for sample in samples])[..., None]
+    middle = _tensor([sample.middle for sample in samples])[:, :, None]
+    local = (world[..., :3, 3] - stand[:, :, None]) @ turn.transpose(-1, -2)  # camera axes, metres, from the camera
+    shown = rig.deforms & rig.mask
+    centre = centre_of(local, shown)
+    ahead = (-local[..., 2]).clamp_min(1e-6)
+    pixels = torch.stack([local[..., 0], -local[..., 1]], dim=-1) / ahead[..., None] * focal[..., None]
+    positions = (local - centre) / rig.size[:, None, None, None]
+    pitch = torch.asin(turn[..., 2, 1].clamp(-1, 1))
+    upright = positions @ tilt_matrix(pitch)
+    distance = -centre[:, :, 0, 2] / rig.size[:, None]
+    return Targets(
+        positions,
+        (pixels + middle) / side * 2 - 1,
+        distance * (side / 2 / focal[..., 0]),
+        pitch,
+        facing_of(upright, rig.rest_positions, shown),
+        world[..., :3, :3],
+        turn,
+    )
+
+
+def _tensor(values: Sequence[np.ndarray] | list[Any]) -> Tensor:
+    return torch.from_numpy(np.stack(values).astype(np.float32))

@@ -1,0 +1,117 @@
+"""What a training run is: presets, files, overrides."""
+
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mocapcli.errors import ReadError, UsageError
+from mocapcli.network.model import NetworkConfig, from_plain
+from mocapcli.network.rotation_head import RotationConfig
+from mocapcli.network.video_to_pose import VideoToPoseConfig
+from mocapcli.training.objectives import PoseWeights
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which rigs, and how clips are made of them."""
+
+    rigs: int = 4  # a batch shows this many rigs …
+    clips: int = 2  # … each in this many clips …
+    frames: int = 4  # … of this many frames
+    fps: float = 12.0
+    real_share: float = 0.5  # clips from real motions, where a rig has any
+    recoloured: float = 0.3
+    other_body: float = 0.3
+    zoo: int = 0  # procedural rigs beside the cache
+    validation: float = 0.1  # of the training families, never trained on, judge the weights
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. Saved with every checkpoint."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    weights: PoseWeights = field(default_factory=PoseWeights)
+    steps: int = 20_000
+    lr: float = 1e-3
+    warmup: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0  # of the gradient's norm
+    told_facing: float = 0.5  # share of clips whose true facing later rounds are told
+    ema: float = 0.999
+    seed: int = 0
+    evaluate_every: int = 500  # steps
+    save_every: float = 120.0  # seconds
+    workers: int = 0  # rendering processes
+    compile: bool = False
+
+
+def _tiny() -> TrainConfig:
+    stage1 = VideoToPoseConfig(channels=48, rounds=2, blocks=1, query_blocks=2)
+    network = NetworkConfig(stage1, RotationConfig(channels=48, blocks=2), side=64)
+    return TrainConfig(network, DataConfig(rigs=2, clips=2, frames=2), steps=500, warmup=20, evaluate_every=100)
+
+
+def _base() -> TrainConfig:
+    network = NetworkConfig(VideoToPoseConfig(channels=192, heads=8, blocks=3), RotationConfig(channels=192), side=128)
+    return TrainConfig(network, DataConfig(rigs=32, clips=4, frames=8), steps=200_000, workers=14)
+
+
+PRESETS = {"tiny": _tiny, "small": TrainConfig, "base": _base}
+
+
+def load_config(preset: str, file: Path | None, overrides: list[str]) -> TrainConfig:
+    """A preset, bent by a TOML file, bent by `name.name=value` overrides."""
+    if preset not in PRESETS:
+        raise UsageError(f"no preset called {preset!r}", remedy=f"known: {', '.join(PRESETS)}")
+    plain = asdict(PRESETS[preset]())
+    if file is not None:
+        _merge(plain, _read_toml(file))
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise UsageError(f"--set {override}: write name=value")
+        _set(plain, name.strip().split("."), value.strip())
+    return from_plain(TrainConfig, plain)
+
+
+def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
+    return replace(config, steps=steps)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReadError(f"cannot read the configuration ({error})", path=file) from None
+
+
+def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
+
+
+def _set(plain: dict[str, Any], path: list[str], text: str) -> None:
+    """One override; the value is read as the present one's type."""
+    for name in path[:-1]:
+        if not isinstance(plain.get(name), dict):
+            raise UsageError(f"--set: no section {name!r}", remedy=f"known: {', '.join(sorted(plain))}")
+        plain = plain[name]
+    if path[-1] not in plain:
+        raise UsageError(f"--set: no setting {path[-1]!r}", remedy=f"known: {', '.join(sorted(plain))}")
+    present = plain[path[-1]]
+    try:
+        plain[path[-1]] = (
+            text.lower() in ("1", "true", "yes", "on") if isinstance(present, bool) else type(present)(text)
+        )
+    except (TypeError, ValueError):
+        raise UsageError(f"--set {'.'.join(path)}: {text!r} is no {type(present).__name__}") from None

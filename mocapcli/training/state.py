@@ -1,0 +1,93 @@
+"""A run's state on disk: enough to go on after a kill at any moment, and weights to use right away.
+
+The state is written whole to a temporary file and then renamed. It is torch's own container, read back with
+`weights_only`, so no code can hide in it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mocapcli.errors import ReadError
+from mocapcli.network.model import save_network
+from mocapcli.training.config import TrainConfig
+
+STATE = "state.pt"
+
+
+@dataclass
+class TrainState:
+    """What a step changes."""
+
+    step: int
+    elapsed: float  # seconds of training so far, over all starts
+    best: float  # lowest validation error so far
+
+
+class MovingAverage:
+    """Exponential moving average of the weights: what is evaluated and shipped."""
+
+    def __init__(self, network: torch.nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: torch.nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))  # young averages follow closely
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, 1 - decay)
+            else:
+                self.weights[name].copy_(value)
+
+
+def save_state(
+    folder: Path,
+    config: TrainConfig,
+    state: TrainState,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: MovingAverage,
+) -> None:
+    content = {
+        "config": json.dumps(asdict(config)),
+        "progress": asdict(state),
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.weights,
+        "random": torch.get_rng_state(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (STATE + ".part")
+    torch.save(content, part)
+    part.replace(folder / STATE)
+
+
+def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The last state, or None where there is none."""
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged container
+        raise ReadError(
+            f"damaged training state ({type(error).__name__})", path=path, remedy="start afresh elsewhere"
+        ) from error
+    return content
+
+
+def save_weights(folder: Path, config: TrainConfig, weights: dict[str, Tensor], figures: dict[str, float]) -> None:
+    """A model folder anybody can load, with a card to fill in."""
+    save_network(folder, config.network, weights)
+    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(figures.items()))
+    card = (
+        f"# Model card: {folder.name}\n\nTrained with `mocap train`; the whole configuration is in `train.json`.\n\n"
+        f"| validation figure | value |\n|---|---|\n{rows}\n\n## Data\n\n## Intended use\n\n## Limits\n"
+    )
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    (folder / "train.json").write_text(json.dumps(asdict(config), indent=1) + "\n", encoding="utf-8")

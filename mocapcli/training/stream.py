@@ -1,0 +1,128 @@
+"""The endless, repeatable stream of batches: batch k depends on the configuration and k alone.
+
+So a run that was killed goes on where it was, and any number of processes share the same global batches.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from mocapcli.data.appearance import Appearance
+from mocapcli.data.cache import Cache, Entry, open_cache
+from mocapcli.data.windows import random_of, seed_of
+from mocapcli.kinematics import motion_world, rest_world
+from mocapcli.network.reference import reference_of_rig
+from mocapcli.training.batches import Batch, RenderedReference, collate
+from mocapcli.training.config import DataConfig, TrainConfig
+from mocapcli.training.samples import ClipSample, SceneRig
+from mocapcli.types import Asset
+
+HELD_RIGS = 256  # prepared rigs a process keeps
+
+
+@dataclass(frozen=True)
+class Families:
+    """Rigs by family, divided into those trained on and those that judge."""
+
+    train: dict[str, list[Entry]]
+    validation: dict[str, list[Entry]]
+
+
+def divide_families(cache: Cache, share: float) -> Families:
+    """A fixed choice of training families is set aside for validation; unseen ones take no part in either."""
+    families = {name: [entry for entry in entries if entry.frames] for name, entries in cache.families("train").items()}
+    order = sorted(families, key=lambda name: seed_of("validation", name))
+    aside = set(order[: round(share * len(order))])
+    train = {name: families[name] for name in sorted(families) if name not in aside}
+    return Families(train, {name: families[name] for name in sorted(aside)})
+
+
+@dataclass
+class BatchStream(Dataset[Batch]):
+    """Batch k of the run, or this process's share of it."""
+
+    cache_folder: Path
+    config: TrainConfig
+    rank: int = 0
+    world: int = 1
+    validation: bool = False
+    _cache: Cache | None = field(default=None, repr=False)
+
+    def __getitem__(self, step: int) -> Batch:
+        references, samples = [], []
+        for reference, sample in self.items(step):
+            references.append(reference)
+            samples.append(sample)
+        return collate(references, samples)
+
+    def items(self, step: int) -> Iterator[tuple[RenderedReference, ClipSample]]:
+        """This process's clips of a step, each with its rig."""
+        data, side = self.config.data, self.config.network.side
+        families = self.families.validation if self.validation else self.families.train
+        for slot in range(self.rank, data.rigs, self.world):
+            random = random_of(self.config.seed, self.validation, step, slot)
+            name = sorted(families)[int(random.integers(len(families)))]
+            entry = families[name][int(random.integers(len(families[name])))]
+            rig = scene_rig(self.cache_folder / entry.file)
+            reference = render_reference(rig, random, side)
+            for _ in range(data.clips):
+                shown = rig.dressed(choose_appearance(data, random), random)
+                yield reference, shown.sample(random, data.frames, side, data.real_share, data.fps)
+
+    @property
+    def families(self) -> Families:
+        if self._cache is None:
+            self._cache = open_cache(self.cache_folder)
+        return divide_families(self._cache, self.config.data.validation)
+
+    def loader(self, start: int, stop: int) -> DataLoader[Batch]:
+        """Batches start … stop in order, rendered by worker processes where the configuration has any."""
+        workers = self.config.workers
+        return DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(start, stop),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            persistent_workers=bool(workers),
+        )
+
+
+@lru_cache(maxsize=HELD_RIGS)
+def scene_rig(path: Path) -> SceneRig:
+    from mocapcli.data import compact
+
+    return SceneRig.of(compact.load(path))
+
+
+def render_reference(rig: SceneRig, random: np.random.Generator | None, side: int) -> RenderedReference:
+    """The rig in its reference pose: in training now the rest pose, now any frame of its clips."""
+    asset = rig.asset
+    motion = asset.motions[0] if asset.motions else None
+    frame = 0
+    if random is not None and asset.motions:
+        motion = asset.motions[int(random.integers(len(asset.motions)))] if random.random() < 0.7 else None
+        frame = int(random.integers(motion.frames)) if motion is not None and random.random() < 0.5 else 0
+    reference = reference_of_rig(asset.rig, motion, frame)
+    crops, cameras = rig.reference_views(_pose(asset, motion, frame), side)
+    return RenderedReference(reference, crops, tuple(cameras))
+
+
+def _pose(asset: Asset, motion: object, frame: int) -> np.ndarray:
+    from mocapcli.types import Motion
+
+    if not isinstance(motion, Motion):
+        return rest_world(asset.rig.skeleton)
+    one = Motion(motion.name, motion.fps, motion.rotations[frame : frame + 1], motion.translations[frame : frame + 1])
+    return np.asarray(motion_world(asset.rig.skeleton, one)[0])
+
+
+def choose_appearance(data: DataConfig, random: np.random.Generator) -> Appearance:
+    draw = random.random()
+    if draw < data.other_body:
+        return "other-body"
+    return "recoloured" if draw < data.other_body + data.recoloured else "own"
