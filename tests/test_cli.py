@@ -14,6 +14,7 @@ import toy_format
 from factories import make_asset, make_skeleton
 from mocapcli import __version__, hookimpl
 from mocapcli.cli import main
+from mocapcli.console import printable
 from mocapcli.extensions import Format
 from mocapcli.kinematics import joint_positions
 from mocapcli.types import Asset, Rig
@@ -297,6 +298,20 @@ def test_names_cannot_command_the_terminal(capsys, tmp_path):
         assert "\x1b" not in out + err
         assert "joint" in out or "no clip" in err
     assert "[red]b" in run(capsys, "info", path)[1]
+
+
+def test_file_names_cannot_command_the_terminal_either(capsys, tmp_path):
+    code, _, err = run(capsys, "info", tmp_path / "a\x1b[2J\nb.toy")
+    assert code == 1
+    assert err.endswith("a\\x1b[2J b.toy: there is no such file\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("Hüfte 腕", "Hüfte 腕"), ("a\x1b[2J", "a\\x1b[2J"), ("a\nb\t", "a\\nb\\t"), ("\udcff\u202e", "\\udcff\\u202e")],
+)
+def test_text_made_harmless(text, shown):
+    assert printable(text) == shown
 
 
 # ---------------------------------------------------------------- convert, onto another rig
