@@ -1,4 +1,7 @@
-"""Collada, X, MD5, SMD and more (and FBX, glTF on request) through assimp, where it is installed; read only."""
+"""Collada, X, MD5, SMD and more (and FBX, glTF on request) through assimp, where it is installed; read only.
+
+assimp can export too, but version 5.2 refuses the animated Collada it writes itself, and Blender its FBX.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

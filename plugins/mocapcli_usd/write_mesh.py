@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mocapcli.kinematics import inverse_affine, rest_world
 from mocapcli.types import Material, Mesh, Rig
+from mocapcli_usd.identifiers import distinct, identifier
 
 Place = Callable[[str], str]
 
@@ -69,9 +70,7 @@ def write_materials(stage: Any, mesh: Mesh, place: Place, images: dict[bytes, st
 
 
 def _write_material(stage: Any, material: Material, scope: Any, taken: set[str], images: dict[bytes, str]) -> Any:
-    from mocapcli_usd.writer import _distinct, identifier
-
-    path = scope.AppendChild(_distinct(identifier(material.name), taken))
+    path = scope.AppendChild(distinct(identifier(material.name), taken))
     prim = UsdShade.Material.Define(stage, path)
     prim.GetPrim().SetDisplayName(material.name)
     shader = UsdShade.Shader.Define(stage, path.AppendChild("Surface"))

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdSkel, Vt
+from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdSkel, Vt
 
 from mocapcli.errors import WriteError
 from mocapcli.kinematics import motion_world, rest_world
 from mocapcli.types import Asset, Motion, Skeleton
 from mocapcli_usd.clips import RATE_KEY
+from mocapcli_usd.identifiers import distinct, identifier
 from mocapcli_usd.write_mesh import skeleton_bind, write_materials, write_meshes
 
 ZipFileWriter = getattr(Sdf, "ZipFileWriter", None) or Usd.ZipFileWriter  # it moved in 25
@@ -103,7 +104,7 @@ def joint_tokens(skeleton: Skeleton) -> list[str]:
     taken: set[str] = set()
     tokens: list[str] = []
     for name, parent in zip(skeleton.names, skeleton.parents, strict=True):
-        leaf = _distinct(identifier(name), taken)
+        leaf = distinct(identifier(name), taken)
         tokens.append(leaf if parent < 0 else f"{tokens[parent]}/{leaf}")
     return tokens
 
@@ -156,19 +157,6 @@ def _rows(matrices: Float[np.ndarray, "joints 4 4"]) -> Any:
     return Vt.Matrix4dArray([Gf.Matrix4d(matrix.T.tolist()) for matrix in matrices])
 
 
-def identifier(name: str) -> str:
-    return str(Tf.MakeValidIdentifier(name)) if name else "unnamed"
-
-
-def _distinct(name: str, taken: set[str]) -> str:
-    free, count = name, 0
-    while free in taken:
-        count += 1
-        free = f"{name}_{count}"
-    taken.add(free)
-    return free
-
-
 def _child(root: Any, name: str, taken: set[str]) -> str:
     """A path below the root that nothing else has."""
-    return str(Sdf.Path(root.GetPath()).AppendChild(_distinct(identifier(name), taken)))
+    return str(Sdf.Path(root.GetPath()).AppendChild(distinct(identifier(name), taken)))
