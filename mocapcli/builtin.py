@@ -6,6 +6,7 @@ from mocapcli import hookimpl
 from mocapcli.commands.convert import convert
 from mocapcli.commands.info import info
 from mocapcli.commands.plugins import plugins
+from mocapcli.commands.render import render
 from mocapcli.commands.zoo import zoo
 
 
@@ -14,4 +15,5 @@ def register_commands(app: typer.Typer) -> None:
     app.command("convert")(convert)
     app.command("info")(info)
     app.command("plugins")(plugins)
+    app.command("render")(render)
     app.command("zoo")(zoo)

@@ -1,0 +1,163 @@
+"""What stands behind a preview: a studio floor with a fading grid, a soft shadow, a backdrop without horizon."""
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from scipy.ndimage import gaussian_filter
+
+from mocapcli.render.camera import Camera, Number
+from mocapcli.render.compiled import compiled
+from mocapcli.render.lights import Lights
+from mocapcli.render.rasteriser import draw
+from mocapcli.render.skinning import Points
+from mocapcli.render.surface import Surface
+
+Pictures = UInt8[np.ndarray, "frames height width 3"]
+KEY = np.array([-0.45, 1.0, 0.62])  # towards the main light, seen from the camera's side of the world
+SHADOW = np.array([-0.30, 1.0, 0.25])  # steeper, or shadows would leave the picture
+SHADOW_DETAIL = 2  # the shadow is drawn this much coarser: it is blurred anyhow
+SHADOW_BLUR = 0.012  # of the picture's height
+
+
+@dataclass(frozen=True)
+class Palette:
+    """sRGB colours of a stage and how dark its shadow is."""
+
+    horizon: tuple[int, int, int]
+    top: tuple[int, int, int]
+    floor: tuple[int, int, int]
+    line: tuple[int, int, int]
+    shadow: float
+
+
+PALETTES = {
+    "studio": Palette((233, 236, 240), (198, 207, 217), (213, 216, 220), (182, 187, 194), 0.42),
+    "dark": Palette((44, 47, 53), (25, 27, 31), (58, 62, 69), (88, 93, 102), 0.6),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The floor's height, the side of its squares, and how far it reaches before it fades."""
+
+    palette: Palette
+    ground: float
+    cell: float
+    reach: float
+
+
+def make_stage(palette: Palette, ground: Number, size: Number) -> Stage:
+    """A floor for a subject of this size; squares of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(size / 2))
+    cell = max(step * power for step in (1, 2, 5) if step * power <= size / 2)
+    return Stage(palette, float(ground), cell, 1.9 * float(size))
+
+
+def studio_lights(yaw: Number) -> Lights:
+    """Key, fill and rim light that stand around the camera's side of the subject."""
+    turn = turned(yaw)
+    directions = np.array([KEY, [0.9, 0.25, 0.55], [0.35, 0.55, -0.95]]) @ turn.T
+    colours = np.array([[0.72, 0.70, 0.66], [0.20, 0.22, 0.25], [0.30, 0.32, 0.36]])
+    return Lights(directions, colours, (0.33, 0.34, 0.36))
+
+
+def turned(yaw: Number) -> Float[np.ndarray, "3 3"]:
+    """The turn that takes +Z to where a camera of this yaw stands."""
+    y = math.radians(yaw)
+    return np.array([[math.cos(y), 0.0, math.sin(y)], [0.0, 1.0, 0.0], [-math.sin(y), 0.0, math.cos(y)]])
+
+
+def paint_stage(
+    stage: Stage,
+    points: Points,
+    surface: Surface,
+    cameras: Sequence[Camera],
+    centres: Float[np.ndarray, "frames 3"],
+    yaw: Number,
+) -> Pictures:
+    """The backdrop of every frame, with the shadow of the points; the floor fades around `centres`."""
+    shadows = cast_shadows(stage, points, surface, cameras, yaw)
+    palette = stage.palette
+    images = np.empty((len(cameras), cameras[0].height, cameras[0].width, 3), np.uint8)
+    fill_stage(
+        np.stack([camera.position for camera in cameras]),
+        np.stack([np.array(camera.rotation) for camera in cameras]),
+        np.array([(camera.focal, *camera.centre) for camera in cameras], dtype=np.float64),
+        np.ascontiguousarray(centres, dtype=np.float64),
+        shadows,
+        np.array([stage.ground, stage.cell, stage.reach, palette.shadow]),
+        np.array([palette.horizon, palette.top, palette.floor, palette.line], dtype=np.float64),
+        images,
+    )
+    return images
+
+
+def cast_shadows(
+    stage: Stage, points: Points, surface: Surface, cameras: Sequence[Camera], yaw: Number
+) -> Float[np.ndarray, "frames rows columns"]:
+    """How much of the light each coarse pixel's floor loses, were the floor everywhere."""
+    slope = (turned(yaw) @ SHADOW) / SHADOW[1]
+    height = np.maximum(points[..., 1:2] - stage.ground, 0.0)
+    flat = (points - height * slope).astype(np.float32)
+    flat[..., 1] = stage.ground
+    width, rows = (max(1, side // SHADOW_DETAIL) for side in (cameras[0].width, cameras[0].height))
+    coarse = [camera.resized(width, rows) for camera in cameras]
+    flat_normals = np.zeros((len(points), 0, 3), np.float32)
+    mask = draw(
+        flat, flat_normals, surface, coarse, supersample=1, culling=False, outputs=("mask",), background=None
+    ).mask
+    blur = SHADOW_BLUR * rows
+    return np.ascontiguousarray(gaussian_filter(mask, (0, blur, blur)), dtype=np.float32)
+
+
+@compiled
+def fill_stage(positions, rotations, lenses, centres, shadows, numbers, palette, images):
+    """Each pixel's ray meets the floor or the backdrop."""
+    frames, height, width, _ = images.shape
+    ground, cell, reach, strength = numbers[0], numbers[1], numbers[2], numbers[3]
+    half = 0.011 * cell
+    rows, columns = shadows.shape[1], shadows.shape[2]
+    for t in range(frames):
+        focal, middle_x, middle_y = lenses[t, 0], lenses[t, 1], lenses[t, 2]
+        r = rotations[t]
+        above = positions[t, 1] - ground
+        for y in range(height):
+            v = -(y + 0.5 - middle_y) / focal
+            for x in range(width):
+                u = (x + 0.5 - middle_x) / focal
+                dx = r[0, 0] * u + r[0, 1] * v - r[0, 2]
+                dy = r[1, 0] * u + r[1, 1] * v - r[1, 2]
+                dz = r[2, 0] * u + r[2, 1] * v - r[2, 2]
+                rise = min(abs(dy) / math.sqrt(dx * dx + dy * dy + dz * dz) / 0.45, 1.0)
+                share = rise * rise * (3 - 2 * rise) if dy > 0 else 0.0
+                near, line, shade = 0.0, 0.0, 0.0
+                if dy < -1e-6 and above > 0:
+                    far = -above / dy
+                    gx, gz = positions[t, 0] + far * dx, positions[t, 2] + far * dz
+                    off = math.hypot(gx - centres[t, 0], gz - centres[t, 2]) / reach
+                    near = math.exp(-off * off)
+                    # How far the floor runs by from one pixel to the next, across and down.
+                    step_x = far / focal * (abs(r[0, 0] - dx * r[1, 0] / dy) + abs(r[0, 1] - dx * r[1, 1] / dy))
+                    step_z = far / focal * (abs(r[2, 0] - dz * r[1, 0] / dy) + abs(r[2, 1] - dz * r[1, 1] / dy))
+                    line_x = abs(gx / cell - math.floor(gx / cell + 0.5)) * cell
+                    line_z = abs(gz / cell - math.floor(gz / cell + 0.5)) * cell
+                    cover_x = max(min(line_x + step_x / 2, half) - max(line_x - step_x / 2, -half), 0.0) / step_x
+                    cover_z = max(min(line_z + step_z / 2, half) - max(line_z - step_z / 2, -half), 0.0) / step_z
+                    line = max(cover_x, cover_z) * near
+                    sx = min(max((x + 0.5) * columns / width - 0.5, 0.0), columns - 1.0)
+                    sy = min(max((y + 0.5) * rows / height - 0.5, 0.0), rows - 1.0)
+                    i, j = min(int(sx), max(columns - 2, 0)), min(int(sy), max(rows - 2, 0))
+                    i2, j2 = min(i + 1, columns - 1), min(j + 1, rows - 1)
+                    fx, fy = sx - i, sy - j
+                    upper = shadows[t, j, i] * (1 - fx) + shadows[t, j, i2] * fx
+                    lower = shadows[t, j2, i] * (1 - fx) + shadows[t, j2, i2] * fx
+                    shade = strength * (upper * (1 - fy) + lower * fy) * math.sqrt(near)
+                for k in range(3):
+                    colour = palette[0, k] * (1 - share) + palette[1, k] * share
+                    colour = colour * (1 - near) + palette[2, k] * near
+                    colour = colour * (1 - line) + palette[3, k] * line
+                    images[t, y, x, k] = np.uint8(min(max(colour * (1 - shade) + 0.5, 0.0), 255.0))

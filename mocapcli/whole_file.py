@@ -1,0 +1,35 @@
+"""Files that appear whole or not at all, whatever writes them."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mocapcli.errors import WriteError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path of the same suffix beside `path`, renamed to it when the block ends well, else removed."""
+    if path.is_dir():
+        raise WriteError("this is a folder, not a file", path=path)
+    if not path.parent.is_dir():
+        raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        try:
+            yield Path(name)
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot write the file: {error.strerror or error}", path=path) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
