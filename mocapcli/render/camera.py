@@ -18,7 +18,6 @@ from mocapcli.errors import InvalidDataError
 Number = float | int  # both named: the checks of the tests take them apart
 Vector = Sequence[Number] | np.ndarray
 UP = (0.0, 1.0, 0.0)
-PACKED = 16  # numbers in a packed camera: rotation 9, translation 3, focal, centre 2, near
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +106,9 @@ class Camera:
         return replace(self, width=width, height=height, focal=self.focal * scale, centre=centre)
 
     def packed(self) -> Float[np.ndarray, " numbers"]:
-        """What the rasteriser reads."""
+        """What the rasteriser reads: rotation 9, translation 3, focal, centre 2, near, 1 / focal."""
         view = self.view
-        return np.array([*view[:3, :3].ravel(), *view[:3, 3], self.focal, *self.centre, self.near])
+        return np.array([*view[:3, :3].ravel(), *view[:3, 3], self.focal, *self.centre, self.near, 1 / self.focal])
 
 
 def perspective(

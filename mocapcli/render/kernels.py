@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
     points: np.ndarray  # [T, V, 3] float32, world
     normals: np.ndarray  # [T, V, 3] float32, or [T, 0, 3]: flat shading
-    cameras: np.ndarray  # [T|1, 16] float64, see Camera.packed
+    cameras: np.ndarray  # [T|1, 17] float64, see Camera.packed
     faces: np.ndarray  # [F, 3] int32
     tested: int  # faces from here on are alpha tested
     uvs: np.ndarray  # [V, 2] float32

@@ -5,8 +5,6 @@ against the camera-space corners): they are perspective-correct, and clipping ne
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
 
-import math
-
 import numpy as np
 
 from mocapcli.render.compiled import compiled, inlined
@@ -43,13 +41,13 @@ def cross(local, b, c, x, y):
 def barycentric(local, a, b, c, camera, px, py):
     """Weights of the three corners at a pixel position, their sum before normalising (negative: a front face),
     and the slopes of the unnormalised weights per pixel along x and along y."""
-    x, y = (px - camera[13]) / camera[12], (camera[14] - py) / camera[12]
+    x, y = (px - camera[13]) * camera[16], (camera[14] - py) * camera[16]
     wa, wa_x, wa_y = cross(local, b, c, x, y)
     wb, wb_x, wb_y = cross(local, c, a, x, y)
     wc, wc_x, wc_y = cross(local, a, b, x, y)
     total = wa + wb + wc
     share = 1.0 / total if total != 0 else 0.0
-    step = share / camera[12]
+    step = share * camera[16]
     return (
         wa * share, wb * share, wc * share, total,
         wa_x * step, wb_x * step, wc_x * step, -wa_y * step, -wb_y * step, -wc_y * step,
@@ -108,8 +106,9 @@ def world_normal(points, normals, frame, a, b, c, wa, wb, wc, total):
         ux, uy, uz = points[frame, b, 0] - px, points[frame, b, 1] - py, points[frame, b, 2] - pz
         vx, vy, vz = points[frame, c, 0] - px, points[frame, c, 1] - py, points[frame, c, 2] - pz
         x, y, z = 1.0 * uy * vz - uz * vy, 1.0 * uz * vx - ux * vz, 1.0 * ux * vy - uy * vx
-    length = math.sqrt(x * x + y * y + z * z)
-    scale = (1.0 if total < 0 else -1.0) / length if 0 < length < math.inf else 0.0
+    square = np.float32(x * x + y * y + z * z)
+    length = np.sqrt(square)
+    scale = np.float32(1.0 if total < 0 else -1.0) / length if 0 < square < np.inf else np.float32(0.0)
     return x * scale, y * scale, z * scale
 
 
@@ -159,7 +158,7 @@ def blend(batch, frame, image, x, y, red, green, blue, alpha):
 def paint(batch, frame, camera, local, seen, box, output):
     """Colour and coverage: each distinct face of a pixel is shaded once, samples are averaged in linear light."""
     scale = batch.supersample
-    share = 1.0 / (scale * scale)
+    step, share = 1.0 / scale, 1.0 / (scale * scale)
     coloured, masked = len(output.colour) > 0, len(output.mask) > 0
     colour, mask = output.colour, output.mask
     left, top, right, bottom = box
@@ -185,7 +184,7 @@ def paint(batch, frame, camera, local, seen, box, output):
                             face_b,
                         )
                         if not known:
-                            px, py = (i + 0.5) / scale, (j + 0.5) / scale
+                            px, py = (i + 0.5) * step, (j + 0.5) * step
                             face_r, face_g, face_b = shade(batch, frame, face, camera, local, px, py)
                     red += face_r
                     green += face_g

@@ -158,11 +158,8 @@ def sheet(cases: list[Case]) -> Image.Image:
         gap[..., 3] = 255
         for column, image in enumerate((case.ours, theirs, gap)):
             out.paste(tile(image), (left + column * TILE, top + 14))
-        pen.text(
-            (left + 3, top + 1),
-            f"{Path(case.name).parent.name}/{Path(case.name).stem}: ours, three.js, gap × 8",
-            "black",
-        )
+        label = "/".join(Path(case.name).parts[-2:])
+        pen.text((left + 3, top + 1), f"{label}: ours, three.js, gap x 8", "black")
     return out
 
 
@@ -191,8 +188,8 @@ def main() -> int:
     sheet(cases).save(options.out / "comparison.jpg", quality=85)
     text = (
         f"# Our renderer against three.js\n\n{SIZE}×{SIZE}, one sample a pixel, same camera and lights, Lambert, no "
-        "tone mapping.\nMade by `python tests/render_comparison/compare.py`; pictures in `comparison.jpg` (ours, three.js, "
-        f"difference × 8).\n\n{table(cases)}\n"
+        "tone mapping.\nMade by `python tests/render_comparison/compare.py`; pictures in `comparison.jpg` (ours, "
+        f"three.js, difference × 8).\n\n{table(cases)}\n"
     )
     (options.out / "RENDER.md").write_text(text)
     sys.stdout.write(text)
