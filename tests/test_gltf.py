@@ -23,6 +23,7 @@ from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
 from mocapcli_gltf import decode
 from mocapcli_gltf.builder import Builder
 from mocapcli_gltf.frame_rate import choose_fps
+from mocapcli_gltf.prune import holes
 
 
 def save(builder: Builder, path: Path) -> Path:
@@ -690,6 +691,19 @@ class TestWriteBack:
         write_asset(tmp_path / "c.glb", asset.with_motions([]))
         assert (tmp_path / "c.glb").stat().st_size < 2500
         np.testing.assert_array_equal(read_asset(tmp_path / "c.glb").rig.mesh.vertices, original)
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40)), max_size=4),
+        st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40)), max_size=4),
+    )
+    def test_only_bytes_that_nobody_shows_are_cut(self, freed: list, keep: list) -> None:
+        freed, keep = (sorted((start, start + size) for start, size in ranges) for ranges in (freed, keep))
+        found = holes(freed, keep)
+        gone = [byte for start, end in found for byte in range(start, end)]
+        assert len(gone) == len(set(gone))
+        assert all(start % 8 == end % 8 == 0 for start, end in found)
+        shown = {byte for start, end in keep for byte in range(start, end)}
+        assert set(gone) <= {byte for start, end in freed for byte in range(start, end)} - shown
 
     def test_matrix_joints_and_nodes_between(self, tmp_path: Path) -> None:
         builder = make_document(clip=False)

@@ -110,7 +110,7 @@ class Builder:
             places[index] = (0, self._append_bytes(data, 8))
         if not self.blob:
             return
-        first: Json = next(record for record in self.json["buffers"] if record not in kept)
+        first: Json = self.json["buffers"][next(index for index, (target, _) in places.items() if target == 0)]
         first.pop("uri", None)
         self.json["buffers"] = [first, *kept]
         for view in self._records(document, "bufferViews"):

@@ -157,9 +157,10 @@ def select_joints(document: Document, hierarchy: Hierarchy, animated: set[int]) 
 def skin_joints(document: Document, hierarchy: Hierarchy) -> set[int]:
     """Joints of the skins that meshes of the scene wear; of all skins where none is worn."""
     skins, nodes = document.records("skins"), document.records("nodes")
-    worn = {nodes[node]["skin"] for node in hierarchy.visible if "mesh" in nodes[node] and "skin" in nodes[node]}
+    wearers = [nodes[node] for node in hierarchy.visible if "mesh" in nodes[node] and "skin" in nodes[node]]
+    worn = {check_index(wearer["skin"], len(skins), "skins") for wearer in wearers}
     chosen: set[int] = set()
-    for index in [check_index(skin, len(skins), "skins") for skin in worn] or range(len(skins)):
+    for index in worn or range(len(skins)):
         chosen.update(check_index(node, len(nodes), "nodes") for node in children(skins[index], "joints"))
     return chosen
 

@@ -80,6 +80,7 @@ class Materials:
         source = record.get("source", webp.get("source"))
         if source is None:
             return None  # a kind of image we cannot show, such as Basis
+        self.document.record("images", source)
         if source not in self._textures:
             self._textures[source] = read_image(self.document, source)
             self._check_size()
