@@ -1,21 +1,27 @@
 """The zoo: every creature is whole, moves like one, and does not care how its joints are turned."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from mocapcli.cli import main
 from mocapcli.errors import UsageError
+from mocapcli.formats import read_asset
 from mocapcli.kinematics import joint_positions, motion_world, rest_world
 from mocapcli.types import Asset, Mesh, Motion
 from mocapcli.zoo import KINDS, make_creature
 from mocapcli.zoo.axes import AXES
 from mocapcli.zoo.body import build_body
+from mocapcli.zoo.sheet import BACKGROUND
 from mocapcli.zoo.surface import Capsule, fill_checkerboards, polygonise
 
 SEEDS = range(2)
 GAITS = ("walk", "run", "hop", "turn")
+LEGLESS = ("snake", "fish", "octopus", "naga", "bat")
 
 
 @cache
@@ -103,8 +109,8 @@ def test_closed_parts_are_closed(kind: str) -> None:
     for seed in SEEDS:
         mesh = creature(kind, seed).rig.mesh
         assert mesh is not None and mesh.face_materials is not None
-        sheet = mesh.face_materials == 2
-        assert mesh.materials[2].double_sided
+        sheet = np.array([material.name == "sheet" for material in mesh.materials])[mesh.face_materials]
+        assert all(material.double_sided == (material.name == "sheet") for material in mesh.materials)
         _, counts = edge_counts(mesh.faces[~sheet])
         assert (counts == 2).all()
         if sheet.any():
@@ -233,30 +239,40 @@ def test_walkers_move_the_way_they_face(kind: str) -> None:
 
 @everyone
 def test_feet_hardly_skate(kind: str) -> None:
-    """While a foot is lowest it stays put: its slip is a small part of the way the body goes."""
+    """While a sole is on the ground it stays put: it slips far less than the body moves."""
     for seed in SEEDS:
         asset = creature(kind, seed)
-        assert asset.rig.mesh is not None
-        feet = lowest_joints(asset)
-        for motion in (
-            m for m in asset.motions if m.name in GAITS and kind not in ("snake", "fish", "octopus", "naga", "bat")
-        ):
-            places = joint_positions(asset.rig.skeleton, motion)
-            steps = np.linalg.norm(np.diff(places[:, :, [0, 2]], axis=0), axis=-1)
-            body = np.linalg.norm(np.diff(places[:, 0][:, [0, 2]], axis=0), axis=-1).mean()
-            for foot in feet:
-                height = places[:, foot, 1]
-                down = height < height.min() + 0.02 * np.ptp(places[..., 1])
-                slip = steps[:, foot][down[1:] & down[:-1]]
-                assert len(slip) and np.median(slip) < 0.35 * body, (seed, motion.name, foot)
+        soles = ground_points(asset)
+        for motion in (m for m in asset.motions if m.name in GAITS and kind not in LEGLESS):
+            world = motion_world(asset.rig.skeleton, motion)
+            body = np.linalg.norm(np.diff(world[:, 0, :3, 3][:, [0, 2]], axis=0), axis=-1).mean()
+            tall = np.ptp(world[..., 1, 3])
+            for joint, (floor, local) in soles.items():
+                places = world[:, joint, :3, :3] @ local + world[:, joint, :3, 3]
+                down = places[:, 1] < floor + 0.015 * tall
+                slip = np.linalg.norm(np.diff(places[:, [0, 2]], axis=0), axis=-1)[down[1:] & down[:-1]]
+                assert len(slip) and np.median(slip) < 0.3 * body, (seed, motion.name, joint)
 
 
-def lowest_joints(asset: Asset) -> list[int]:
-    """Joints near the ground at rest that deform the mesh: toes and tips of legs."""
-    world = rest_world(asset.rig.skeleton)[:, 1, 3]
-    low = np.flatnonzero((world < world.min() + 0.03 * np.ptp(world)) & asset.rig.deforms)
-    leaves = [j for j in low if not any(c in low for c in asset.rig.skeleton.children[j])]
-    return [int(j) for j in leaves]
+def ground_points(asset: Asset) -> dict[int, tuple[float, np.ndarray]]:
+    """For each joint beside the middle whose own flesh is drawn standing on the ground: its lowest point.
+
+    As the point's height, and its place in the joint's frame.
+    """
+    mesh = asset.rig.mesh
+    assert mesh is not None
+    points = mesh.vertices
+    tall = float(np.ptp(points[:, 1]))
+    near = (points[:, 1] < points[:, 1].min() + 0.03 * tall) & (np.abs(points[:, 0]) > 0.03 * tall)
+    found: dict[int, tuple[float, np.ndarray]] = {}
+    for vertex in np.flatnonzero(near):
+        slot = int(mesh.skin_weights[vertex].argmax())
+        bind = mesh.skin_indices[vertex, slot]
+        joint = int(mesh.bind_joints[bind])
+        if mesh.skin_weights[vertex, slot] > 0.8 and points[vertex, 1] < found.get(joint, (np.inf,))[0]:
+            local = (mesh.inverse_binds[bind] @ [*points[vertex], 1.0])[:3]
+            found[joint] = (float(points[vertex, 1]), local)
+    return found
 
 
 def test_unknown_words_are_refused() -> None:
@@ -285,3 +301,43 @@ def test_polygonised_sphere_is_round_and_closed() -> None:
     assert (edge_counts(faces)[1] == 2).all()
     np.testing.assert_allclose(np.linalg.norm(vertices, axis=1), 1.0, atol=0.03)
     assert 700 < len(faces) < 3000
+
+
+def run(*arguments: str) -> int:
+    return main([*arguments])
+
+
+def test_command_writes_files_that_can_be_read_again(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "zoo"
+    assert run("zoo", str(out), "--count", "3", "--seed", "7", "--kind", "fish", "--kind", "bird") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["bird-000008.glb", "fish-000007.glb", "fish-000009.glb"]
+    asset, again = make_creature(8, "bird"), read_asset(out / "bird-000008.glb")
+    assert again.rig.skeleton.names == asset.rig.skeleton.names
+    for first, second in zip(asset.motions, again.motions, strict=True):
+        places = joint_positions(again.rig.skeleton, second)
+        np.testing.assert_allclose(places, joint_positions(asset.rig.skeleton, first), atol=1e-4)
+
+
+def test_command_draws_a_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    assert run("zoo", "--count", "3", "--kind", "octopus", "--sheet", str(path)) == 0
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert pixels.shape == (320, 320, 3)
+    for row, column in ((0, 0), (0, 1), (1, 0)):  # the fourth place stays empty
+        tile = pixels[160 * row : 160 * row + 160, 160 * column : 160 * column + 160]
+        assert (np.abs(tile.astype(int) - BACKGROUND).sum(axis=-1) > 30).mean() > 0.05
+    assert (pixels[160:, 160:] == BACKGROUND).all()
+
+
+def test_command_lists_kinds_and_explains_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("zoo", "--list") == 0
+    assert capsys.readouterr().out.split() == list(KINDS)
+    assert run("zoo") == 2
+    assert "nothing to do" in capsys.readouterr().err
+    assert run("zoo", str(tmp_path), "--kind", "unicorn") == 2
+    assert "unicorn" in capsys.readouterr().err
+    assert run("zoo", str(tmp_path), "--axes", "sideways") == 2
+    assert "sideways" in capsys.readouterr().err
+    assert run("zoo", "--sheet", str(tmp_path / "sheet.txt")) == 1
+    assert ".png" in capsys.readouterr().err

@@ -43,6 +43,10 @@ def zoo(
     plans = [
         (number, kind[place % len(kind)] if kind else None) for place, number in enumerate(range(seed, seed + count))
     ]
+    from mocapcli.zoo.axes import AXES
+
+    if axes is not None and axes not in AXES:
+        raise UsageError(f"no axis convention called {axes!r}", remedy=f"known: {', '.join(AXES)}")
     _make_all(plans, axes, outdir, extension.lower().lstrip("."), sheet)
 
 

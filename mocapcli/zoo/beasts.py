@@ -4,14 +4,14 @@ import numpy as np
 
 from mocapcli.zoo.heads import beast_head, bird_head, ears, horns, human_head, nose_horn
 from mocapcli.zoo.limbs import arm, bat_wing, bird_wing, leg, neck, tail
-from mocapcli.zoo.plan import Number, Plan, chain, profile, vec
+from mocapcli.zoo.plan import Number, Plan, Sheet, chain, profile, vec
 
 Generator = np.random.Generator
 
 
 def biped(rng: Generator) -> Plan:
     """An upright figure: person, goblin, ogre."""
-    plan = Plan("biped", abilities=("walk", "run", "idle", "wave", "attack", "turn", "dance"))
+    plan = Plan("biped")
     leg_length, trunk = rng.uniform(0.6, 1.0), rng.uniform(0.5, 0.75)
     girth, stout = rng.uniform(0.055, 0.1), rng.uniform(0.8, 1.5)
     head = rng.uniform(0.2, 0.42)
@@ -45,7 +45,7 @@ def biped(rng: Generator) -> Plan:
 
 def quadruped(rng: Generator, kind: str = "quadruped") -> Plan:
     """Dog, cat, horse, bear, elephant-like bodies."""
-    plan = Plan(kind, abilities=("walk", "run", "idle", "rear", "attack", "turn", "shake"))
+    plan = Plan(kind)
     height, length = rng.uniform(0.55, 1.0), rng.uniform(0.85, 1.45)
     girth = rng.uniform(0.15, 0.30)
     joints = int(rng.integers(2, 6))
@@ -115,7 +115,7 @@ def dress_beast(
 def kitsune(rng: Generator) -> Plan:
     """A fox with two to nine tails."""
     plan = quadruped(rng, "kitsune")
-    plan.limbs = [limb for limb in plan.limbs if limb.role != "tail"]
+    plan = plan.only([n for n, limb in enumerate(plan.limbs) if limb.role != "tail"])
     hips, radius = plan.limbs[0].points[0], float(plan.limbs[0].radii[0])
     count, joints = int(rng.integers(2, 10)), int(rng.integers(4, 9))
     length = rng.uniform(0.7, 1.2)
@@ -129,7 +129,7 @@ def kitsune(rng: Generator) -> Plan:
 
 def longneck(rng: Generator) -> Plan:
     """Giraffe or sauropod: the neck rules."""
-    plan = Plan("longneck", abilities=("walk", "idle", "rear", "attack", "turn", "shake"))
+    plan = Plan("longneck")
     height, length, girth = rng.uniform(0.6, 0.95), rng.uniform(0.8, 1.2), rng.uniform(0.2, 0.3)
     joints, links = int(rng.integers(2, 6)), int(rng.integers(4, 11))
     hips, chest = vec(0, height, -length / 2), vec(0, height * 1.08, length / 2)
@@ -156,7 +156,7 @@ def longneck(rng: Generator) -> Plan:
 
 def theropod(rng: Generator) -> Plan:
     """A two-legged dinosaur, balanced by its tail."""
-    plan = Plan("theropod", abilities=("walk", "run", "idle", "attack", "turn", "shake", "hop"))
+    plan = Plan("theropod")
     height, girth = rng.uniform(0.8, 1.0), rng.uniform(0.16, 0.25)
     joints, links = int(rng.integers(2, 5)), int(rng.integers(1, 5))
     pitch = rng.uniform(0.1, 0.6)
@@ -214,7 +214,9 @@ def ridge(plan: Plan, rng: Generator, spine: int) -> None:
 def dragon(rng: Generator, forelegs: bool = True) -> Plan:
     """Four legs (or two: a wyvern) and two skin wings."""
     kind = "dragon" if forelegs else "wyvern"
-    plan = Plan(kind, abilities=("walk", "fly", "glide", "idle", "attack", "rear", "turn", "shake"))
+    plan = Plan(
+        kind,
+    )
     height, girth = rng.uniform(0.55, 0.8), rng.uniform(0.15, 0.22)
     joints, links = int(rng.integers(2, 6)), int(rng.integers(2, 8))
     pitch = rng.uniform(0.0, 0.2) if forelegs else rng.uniform(0.25, 0.7)
@@ -269,7 +271,7 @@ def wyvern(rng: Generator) -> Plan:
 
 def bird(rng: Generator) -> Plan:
     """Songbird, crow, stork, bird of prey."""
-    plan = Plan("bird", abilities=("fly", "glide", "hop", "walk", "idle", "attack", "turn"))
+    plan = Plan("bird")
     height, girth = rng.uniform(0.3, 0.75), rng.uniform(0.15, 0.22)
     joints, links = int(rng.integers(1, 4)), int(rng.integers(1, 6))
     pitch = rng.uniform(0.2, 0.8)
@@ -296,8 +298,6 @@ def bird(rng: Generator) -> Plan:
 
 
 def feather_tail(plan: Plan, rng: Generator, spine: int, hips: np.ndarray, girth: Number, length: Number) -> None:
-    from mocapcli.zoo.plan import Sheet
-
     joints = int(rng.integers(1, 4))
     base = hips + vec(0, 0.15 * girth, -0.5 * girth)
     end = tail(plan, (spine, 0), base, vec(0, -0.15, -1), length * 0.6, joints, girth * 0.35, 0.0, tip=0.3)

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from mocapcli.zoo.legs import Leg
 from mocapcli.zoo.plan import Number
-from mocapcli.zoo.puppet import Puppet, X, Y
+from mocapcli.zoo.puppet import Puppet, X, Y, chain_world
 
 Curve = Float[np.ndarray, " frames"]
 
@@ -51,8 +51,8 @@ class Gait:
 
 def steps(
     gait: Gait, path: Path, leg: Leg, phase: Number, time: Curve
-) -> tuple[Float[np.ndarray, "frames 3"], Curve, Curve]:
-    """Where the toe is, which way it points, and how far the heel is up."""
+) -> tuple[Float[np.ndarray, "frames 3"], Curve, Curve, Curve]:
+    """Where the toe is, which way it points, how far the heel is up, and whether all is in the air (0 to 1)."""
     cycle = time / gait.period + phase
     start = np.floor(cycle)
     part = cycle - start
@@ -65,7 +65,7 @@ def steps(
     yaw = path.yaw(middle) + ease * path.turn * gait.period
     knots = np.array([0.0, 0.12, 0.55, 1.0, 1.0 + 0.35 * (1 / gait.duty - 1), 1 / gait.duty]) * gait.duty
     heel = np.interp(part, knots, np.array([-0.35, 0.0, 0.0, 0.8, 0.9, -0.35]) * gait.roll)
-    return toe, yaw, smooth(heel)
+    return toe, yaw, smooth(heel), np.asarray(np.sin(np.pi * swing))
 
 
 def smooth(values: Curve) -> Curve:
@@ -76,26 +76,28 @@ def smooth(values: Curve) -> Curve:
     return np.convolve(padded, np.array([1, 2, 3, 4, 3, 2, 1]) / 16, mode="valid")
 
 
-def plant(puppet: Puppet, legs: list[Leg], gait: Gait, path: Path) -> None:
+def plant(puppet: Puppet, legs: list[Leg], gait: Gait, path: Path, lift: Curve | None = None) -> None:
     """Move the puppet along the path and walk the given legs; the trunk sinks until all can reach."""
     puppet.position = path.position(puppet.time)
     puppet.yaw = path.yaw(puppet.time)
     world = puppet.world()
     for leg in legs:
         limb = puppet.body.plan.limbs[leg.limb]
-        toe, yaw, heel = steps(gait, path, leg, gait.phase(limb.row, limb.side), puppet.time)
+        toe, yaw, heel, up = steps(gait, path, leg, gait.phase(limb.row, limb.side), puppet.time)
+        if lift is not None:
+            toe[:, 1] += lift
         if not leg.foot:
             leg.solve(puppet, toe, world)
             continue
         turn = Rotation.from_rotvec(yaw[:, None] * Y) * Rotation.from_rotvec(heel[:, None] * X)
+        stiff = 1.0 if len(leg.foot) == 1 else up  # toes that cannot bend would go through the floor
+        toe[:, 1] += leg.claw * stiff * np.sin(np.maximum(heel, 0.0))
         leg.solve(puppet, toe + turn.apply(leg.home - leg.toe), world)
         _set_foot(puppet, leg, turn, Rotation.from_rotvec(yaw[:, None] * Y), np.maximum(heel, 0), world)
 
 
 def _set_foot(puppet: Puppet, leg: Leg, turn: Rotation, flat: Rotation, heel: Curve, world: np.ndarray) -> None:
     """Foot and toes level with the ground, toes bent while the heel is up."""
-    from mocapcli.zoo.puppet import chain_world
-
     parent = world[:, puppet.body.parents[leg.joints[0]], :3, :3]
     above = Rotation.from_matrix(chain_world(puppet, leg.joints, parent))
     puppet.rotations[:, leg.foot[0]] = (above.inv() * turn).as_quat()

@@ -31,7 +31,8 @@ def beast_head(
     _jaw(plan, rng, head, base, tip, size, row)
     eye = base + size * vec(0.245, 0.19, 0.40)
     plan.eyes((head, 0), eye, size * rng.uniform(0.085, 0.12), vec(0.8, 0.1, 0.75))
-    plan.dot((head, 0), tip + size * vec(0.07, 0.07, 0.13), 0.035 * size)
+    snout = float(plan.limbs[head].radii[1])
+    plan.dot((head, 0), tip + snout * vec(0.4, 0.45, 0.68), 0.032 * size)
     if style == "reptile" and rng.random() < 0.6:
         _brow(plan, head, eye, size)
     return head

@@ -25,6 +25,8 @@ class Leg:
         self.feet = [n for n, other in enumerate(body.plan.limbs) if other.parent == limb and other.role == "foot"]
         self.foot = body.chains[self.feet[0]] if self.feet else ()
         self.toe = body.plan.limbs[self.feet[0]].points[-1] if self.feet else points[-1]
+        foot = body.plan.limbs[self.feet[0]].points if self.feet else points[-1:]
+        self.claw = 0.6 * float(np.linalg.norm(foot[-1] - foot[0]))  # how far toes reach past the foot's bones
         self.axes, self.bends = _bends(self.segments)
         self.folds = np.linspace(-1.2, 2.5, STEPS)
         lengths = np.linalg.norm(self._chord(self.folds), axis=-1)

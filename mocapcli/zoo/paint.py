@@ -27,6 +27,8 @@ class Paint:
 def paint(skin: Skin, roles: Sequence[str], dressed: bool, rng: np.random.Generator) -> Paint:
     """Paint a skin; `roles` says what limb each vertex mostly follows."""
     palette = _palette(rng)
+    if dressed and rng.random() < 0.6:
+        palette |= _human_tones(rng)
     colours = np.stack([palette[name] for name in TINTS])[skin.tints]
     flesh = skin.tints == TINTS.index("skin")
     colours[flesh] = _hide(skin, palette, rng)[flesh]
@@ -83,6 +85,15 @@ def _palette(rng: np.random.Generator) -> dict[str, Colour]:
         "dark": _colour(hue, 0.4, 0.13),
         "eye": _colour(0.14, rng.choice([0.04, 0.85]), 0.97),
     }
+
+
+def _human_tones(rng: np.random.Generator) -> dict[str, Colour]:
+    """Skin from pale to dark, hair of a natural or dyed colour."""
+    value = rng.uniform(0.3, 0.97)
+    hue, saturation = rng.uniform(0.04, 0.085), 0.65 - 0.35 * value + rng.uniform(-0.08, 0.08)
+    hair = _colour(rng.uniform(0.03, 0.12), rng.uniform(0, 0.8), rng.uniform(0.05, 0.8))
+    tone = _colour(hue, saturation, value)
+    return {"skin": tone, "belly": tone, "mark": tone * 0.9, "accent": hair}
 
 
 def _hide(skin: Skin, palette: dict[str, Colour], rng: np.random.Generator) -> Float[np.ndarray, "vertices 3"]:

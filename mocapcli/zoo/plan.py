@@ -3,8 +3,8 @@
 Plans are drawn in one shared space: facing +Z, up +Y, left +X, ground at Y = 0.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -94,8 +94,6 @@ class Plan:
     balls: list[Ball] = field(default_factory=list)
     spikes: list[Spike] = field(default_factory=list)
     sheets: list[Sheet] = field(default_factory=list)
-    abilities: tuple[str, ...] = ()
-    floats: bool = False  # swims or hovers: nothing stands on the ground
 
     def limb(
         self, role: str, points: Points, radii: Float[np.ndarray, " points"], parent: int = -1, **more: object
@@ -158,6 +156,34 @@ class Plan:
 
     def with_role(self, *roles: str) -> list[int]:
         return [number for number, limb in enumerate(self.limbs) if limb.role in roles]
+
+    def only(self, numbers: list[int]) -> "Plan":
+        """The plan with these limbs alone, and what is fixed to them."""
+        place = {old: new for new, old in enumerate(numbers)}
+
+        def moved(parts: list[Any]) -> list[Any]:
+            return [replace(p, owner=(place[p.owner[0]], p.owner[1])) for p in parts if p.owner[0] in place]
+
+        limbs = [replace(self.limbs[n], parent=place.get(self.limbs[n].parent, -1)) for n in numbers]
+        sheets = [
+            replace(sheet, limbs=tuple(place[n] for n in sheet.limbs))
+            for sheet in self.sheets
+            if place.keys() >= set(sheet.limbs)
+        ]
+        return Plan(self.kind, limbs, moved(self.lumps), moved(self.balls), moved(self.spikes), sheets)
+
+
+def lopsided(plan: Plan, rng: np.random.Generator) -> Plan:
+    """Now and then a creature has lost an ear, a feeler, a finger or a tentacle on one side."""
+    loose = [
+        number
+        for number, limb in enumerate(plan.limbs)
+        if limb.role in ("ear", "feeler", "finger", "tentacle") and limb.side
+    ]
+    if not loose or rng.random() > 0.12:
+        return plan
+    lost = loose[int(rng.integers(len(loose)))]
+    return plan.only([number for number in range(len(plan.limbs)) if number != lost])
 
 
 def vec(x: Number, y: Number, z: Number) -> Float[np.ndarray, " 3"]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.zoo.clips import attack, idle
 from mocapcli.zoo.gait import Path
 from mocapcli.zoo.layers import bend, breathe, hang_arm, look, open_jaw, secondary, twist_wave, wave
 from mocapcli.zoo.plan import Number
@@ -240,19 +239,3 @@ def upright(puppet: Puppet, rng: Generator, cycles: int) -> None:
     bend(puppet, 0, Z, 0.1 * puppet.swing(cycles, 0.4))
     breathe(puppet, 2)
     secondary(puppet, rng, cycles, 0.5)
-
-
-__all__ = [
-    "attack",
-    "bite",
-    "coil",
-    "crawl",
-    "hover_fish",
-    "idle",
-    "pulse",
-    "reach",
-    "slide",
-    "slither",
-    "strike",
-    "swim",
-]
