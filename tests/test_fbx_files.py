@@ -176,6 +176,18 @@ def test_the_bind_pose_is_the_rest_pose_of_other_programs_files(tmp_path):
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
+def test_broken_normals_do_not_cost_the_file(tmp_path):
+    document = Document()
+    add_quad(document, joint(document, "root"))
+    geometry = document.objects.children[-1]
+    layer = geometry.add("LayerElementNormal", 0)
+    layer.add("MappingInformationType", "ByPolygonVertex")
+    layer.add("ReferenceInformationType", "Direct")
+    layer.add("Normals", np.array([0, 0, 2, np.nan, 0, 0, 1e300, 0, 0, 0, 1, 0]))
+    mesh = parse_here(document.encode(30.0, []), tmp_path).rig.mesh
+    np.testing.assert_allclose(mesh.normals, [[0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 1, 0]])
+
+
 # Textures.
 
 

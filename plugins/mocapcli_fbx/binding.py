@@ -14,6 +14,8 @@ from mocapcli.errors import ReadError, UnsupportedError
 
 _held: list[object] = []
 
+LARGEST_ATTRIBUTE = 1e6  # normals, uvs, colours
+
 DAMAGED = "the file is cut off or damaged"
 REASONS = {
     "UnrecognizedFileFormatError": "this is not an FBX file",
@@ -53,10 +55,14 @@ def numbers(sequence: Any, dtype: type) -> np.ndarray:
 
 
 def per_corner(attribute: Any, width: int) -> np.ndarray | None:
-    """[corners, width] float32 values of a vertex attribute, or None where the mesh has none."""
+    """[corners, width] float32 values of a vertex attribute, or None where the mesh has none.
+
+    Exporters leave NaN on degenerate faces: such values become zero instead of costing the file.
+    """
     if not hold(attribute).exists:
         return None
-    values = vectors(attribute.values, width).astype(np.float32)
+    values = vectors(attribute.values, width)
+    values = np.where(np.abs(values) < LARGEST_ATTRIBUTE, values, 0.0).astype(np.float32)
     indices = numbers(attribute.indices, np.int64)
     return values[np.clip(indices, 0, len(values) - 1)] if len(values) else None
 
