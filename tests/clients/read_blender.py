@@ -13,8 +13,8 @@ from pathlib import Path
 answers = os.fdopen(os.dup(1), "w")  # Blender chats on stdout
 os.dup2(2, 1)
 
+import bpy  # noqa: E402, I001  (first: it brings addon_utils)
 import addon_utils  # noqa: E402
-import bpy  # noqa: E402
 
 
 def main() -> None:
