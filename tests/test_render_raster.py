@@ -327,6 +327,14 @@ def test_bad_points_spoil_only_their_own_faces(bad: float) -> None:
     assert not np.isnan(images.depth).any() and not np.isnan(images.attributes).any()
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_bad_lights_are_refused(bad: float) -> None:
+    with pytest.raises(InvalidDataError, match="finite"):
+        lights([[0, 0, 1], [0, 1, bad]], [1.0, 1.0], 0.5)
+    with pytest.raises(InvalidDataError, match="finite"):
+        lights([[0, 0, 1]], [bad])
+
+
 def test_degenerate_triangles_draw_nothing() -> None:
     vertices = np.array([[0.0, 0, -2], [0, 0, -2], [0, 0, -2], [1, 1, -2], [0.5, 0.5, -2]])
     faces = np.array([[0, 1, 2], [0, 3, 4], [0, 0, 3], [3, 3, 3]])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from mocapcli.errors import InvalidDataError
 from mocapcli.render.camera import Number, Vector
 
 
@@ -16,6 +17,10 @@ class Lights:
     directions: Float[np.ndarray, "lights 3"]
     colours: Float[np.ndarray, "lights 3"]
     ambient: tuple[float, float, float] = (0.35, 0.35, 0.35)
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite(part).all() for part in (self.directions, self.colours, np.array(self.ambient))):
+            raise InvalidDataError("light directions and colours must be finite")
 
     def packed(self) -> Float[np.ndarray, "rows 6"]:
         """What the rasteriser reads: unit direction and colour, ambient light last."""

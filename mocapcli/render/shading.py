@@ -113,6 +113,12 @@ def world_normal(points, normals, frame, a, b, c, wa, wb, wc, total):
 
 
 @inlined
+def clamped(value):
+    """Between 0 and 1; what is no number becomes 0, for it would index the colour table from outside."""
+    return 0.0 if not value > 0 else (1.0 if value > 1 else value)
+
+
+@inlined
 def shade(batch, frame, face, camera, local, px, py):
     """Linear colour of a face at a pixel position: vertex colour × base colour × texture × light."""
     colours, materials, lights = batch.colours, batch.materials, batch.lights
@@ -134,7 +140,7 @@ def shade(batch, frame, face, camera, local, px, py):
         light_r += facing * lights[i, 3]
         light_g += facing * lights[i, 4]
         light_b += facing * lights[i, 5]
-    return min(max(red * light_r, 0.0), 1.0), min(max(green * light_g, 0.0), 1.0), min(max(blue * light_b, 0.0), 1.0)
+    return clamped(red * light_r), clamped(green * light_g), clamped(blue * light_b)
 
 
 @inlined
