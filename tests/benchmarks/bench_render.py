@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mocapcli.render.camera import Camera
 from mocapcli.render.lights import STUDIO
-from mocapcli.render.scene import Model, follow_motion, pose_points, prepare, render, world_of
+from mocapcli.render.scene import Model, follow_motion, frame_motion, pose_points, prepare, render, world_of
 from mocapcli.render.textures import pyramid
 from render_helpers import noise_material, tube_rig, wave
 
@@ -105,29 +105,32 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
-    say("| triangles | size | renderer | fps (processor) | fps (clock) | mean difference / 255 |")
-    say("|---|---|---|---|---|---|")
+    say("| triangles | size | framing | covered | renderer | fps (processor) | fps (clock) | mean difference / 255 |")
+    say("|---|---|---|---|---|---|---|---|")
     for side in (50, 123):
         model = prepare(tube_rig(side, side, 30, noise_material()))
         motion = wave(model.rig.skeleton, options.frames)
         world, triangles = world_of(model, motion), len(model.mesh.faces)
         for size in (128, 512):
-            cameras = follow_motion(model, motion, width=size, height=size)
-            report(model, world, cameras, triangles, size, options.repeats)
+            still = [frame_motion(model, motion, width=size, height=size)] * len(world)
+            report(model, world, still, f"{triangles} | {size}² | whole clip", options.repeats)
+            tight = follow_motion(model, motion, width=size, height=size)
+            report(model, world, tight, f"{triangles} | {size}² | each frame", options.repeats)
 
 
-def report(model: Model, world: np.ndarray, cameras: list[Camera], triangles: int, size: int, repeats: int) -> None:
+def report(model: Model, world: np.ndarray, cameras: list[Camera], label: str, repeats: int) -> None:
     ours = render(model, world, cameras)
+    label += f" | {ours.mask.mean():.0%}"
     speeds = timed(lambda: render(model, world, cameras, threads=1), len(world), repeats)
-    say(f"| {triangles} | {size}² | ours, 2×2 samples | {speeds[0]:.0f} | {speeds[1]:.0f} | |")
+    say(f"| {label} | ours, 2×2 samples | {speeds[0]:.0f} | {speeds[1]:.0f} | |")
     try:
-        other = Llvmpipe(model, size)
+        other = Llvmpipe(model, cameras[0].width)
     except Exception as error:
-        say(f"| {triangles} | {size}² | moderngl: {type(error).__name__}: {error} | | | |")
+        say(f"| {label} | moderngl: {type(error).__name__}: {error} | | | |")
         return
     gap = np.abs(other.render(world, cameras).astype(int) - ours.colour[..., :3]).mean()
     speeds = timed(lambda: other.render(world, cameras), len(world), repeats)
-    say(f"| {triangles} | {size}² | moderngl + llvmpipe, 4 samples | {speeds[0]:.0f} | {speeds[1]:.0f} | {gap:.2f} |")
+    say(f"| {label} | moderngl + llvmpipe, 4 samples | {speeds[0]:.0f} | {speeds[1]:.0f} | {gap:.2f} |")
 
 
 if __name__ == "__main__":
