@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
+from mocapcli.formats import read_asset
+from mocapcli.kinematics import motion_world
+from mocapcli.types import Asset
 from mocapcli_gltf.builder import Builder
 
 TURN = Rotation.from_euler("xyz", [20, -35, 50], degrees=True).as_quat()
@@ -87,3 +91,20 @@ def glb_parts(path: Path) -> tuple[bytes, bytes]:
     data = path.read_bytes()
     length = struct.unpack_from("<I", data, 12)[0]
     return data[20 : 20 + length], data[28 + length :]
+
+
+def save(builder: Builder, path: Path) -> Path:
+    builder.save(path)
+    return path
+
+
+def read(builder: Builder, folder: Path) -> Asset:
+    return read_asset(save(builder, folder / "made.glb"))
+
+
+def assert_same_motion(first: Asset, second: Asset, clip: int = 0) -> None:
+    one, two = first.motions[clip], second.motions[clip]
+    assert (one.name, one.frames) == (two.name, two.frames)
+    assert one.fps == pytest.approx(two.fps)
+    world = motion_world(first.rig.skeleton, one), motion_world(second.rig.skeleton, two)
+    np.testing.assert_allclose(world[0], world[1], atol=2e-5)

@@ -7,29 +7,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mocapcli.errors import ReadError
-from mocapcli.kinematics import compose, continuous, local_to_world, motion_from_world, slerp
+from mocapcli.kinematics import compose, continuous, local_to_world, motion_from_world
 from mocapcli.types import Motion, Skeleton
 from mocapcli_gltf.accessors import read_floats
 from mocapcli_gltf.document import Document, Json, check_index, child, label, objects
 from mocapcli_gltf.frame_rate import choose_fps
 from mocapcli_gltf.hierarchy import PARTS, Hierarchy, node_parts
+from mocapcli_gltf.interpolation import Track, sample_track
 
-SNAP = 1e-4  # seconds: a STEP key a hair after the frame it was meant for still counts (float32 times)
 MAX_FRAMES = 1 << 17
 MAX_POSES = 1 << 22  # frames × joints of one file
 MAX_VALUES = 1 << 26  # numbers in all channels of one file
 CHUNK = 1 << 16  # node matrices computed at a time
-
-
-@dataclass(frozen=True, eq=False)
-class Track:
-    """Channels of one path that share their key times and interpolation."""
-
-    keys: Float[np.ndarray, " keys"]
-    values: Float[np.ndarray, "keys parts channels numbers"]  # parts: 3 for CUBICSPLINE, else 1
-    mode: str
-    path: str
-    rows: list[int]  # which node of the rigging each channel drives
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,52 +185,6 @@ def sample_nodes(
     local = np.tile(rigging.local, (len(times), 1, 1, 1))
     local[:, driven] = compose(parts["rotation"], parts["translation"], parts["scale"])
     return local
-
-
-def sample_track(track: Track, times: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames channels numbers"]:
-    """Values at the given times, held before the first and after the last key (glTF 2.0, appendix C)."""
-    keys = track.keys
-    late = SNAP if track.mode == "STEP" else 0.0
-    low = np.clip(np.searchsorted(keys, times + late, side="right") - 1, 0, len(keys) - 1)
-    high = np.minimum(low + 1, len(keys) - 1)
-    before, after = track.values[low].astype(np.float64), track.values[high].astype(np.float64)
-    span = (keys[high] - keys[low])[:, None, None]
-    weight = np.clip((times - keys[low])[:, None, None] / np.where(span > 0, span, 1.0), 0.0, 1.0)
-    turns = track.path == "rotation"
-    if track.mode == "LINEAR" and turns:
-        weights = np.broadcast_to(weight, (*before[:, 0].shape[:2], 1))
-        return slerp(unit(before[:, 0]), unit(after[:, 0]), weights)
-    if track.mode == "LINEAR":
-        mixed: np.ndarray = before[:, 0] * (1.0 - weight) + after[:, 0] * weight
-    elif track.mode == "CUBICSPLINE":
-        mixed = hermite(before, after, weight, span)
-    else:
-        mixed = before[:, 0]
-    return unit(mixed) if turns else mixed
-
-
-def hermite(
-    low: Float[np.ndarray, "frames 3 channels numbers"],
-    high: Float[np.ndarray, "frames 3 channels numbers"],
-    weight: Float[np.ndarray, "frames 1 1"],
-    span: Float[np.ndarray, "frames 1 1"],
-) -> Float[np.ndarray, "frames channels numbers"]:
-    """Cubic Hermite: value and out-tangent of the key before, in-tangent and value of the one after."""
-    square, cube = weight**2, weight**3
-    mixed: np.ndarray = (
-        (2 * cube - 3 * square + 1) * low[:, 1]
-        + span * (cube - 2 * square + weight) * low[:, 2]
-        + (3 * square - 2 * cube) * high[:, 1]
-        + span * (cube - square) * high[:, 0]
-    )
-    return mixed
-
-
-def unit(quaternions: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 4"]:
-    """Normalised; a quaternion of length zero counts as no rotation."""
-    norms = np.linalg.norm(quaternions, axis=-1, keepdims=True)
-    usable = norms > 1e-8
-    return np.where(usable, quaternions / np.where(usable, norms, 1.0), np.array(PARTS["rotation"]))
 
 
 def moving_nodes(document: Document, candidates: set[int]) -> set[int]:
