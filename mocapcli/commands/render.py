@@ -1,12 +1,9 @@
 """`mocap render`: a film or picture of any asset."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from mocapcli.render.command import Request
 
 
 def render(
@@ -50,7 +47,7 @@ def render(
     from mocapcli.console import note, warnings_as_notes
     from mocapcli.render.command import Request, render_file
 
-    request: Request = Request(
+    request = Request(
         file,
         output,
         clip,

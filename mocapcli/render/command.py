@@ -108,7 +108,8 @@ def render_picture(request: Request, asset: Asset, wishes: Wishes) -> str:
 
 
 def render_sheet(request: Request, asset: Asset, wishes: Wishes) -> str:
-    motions: Sequence[Motion] = () if request.rest else choose_clips(asset.motions, [request.clip] * bool(request.clip))
+    wanted = [request.clip] if request.clip else []
+    motions: Sequence[Motion] = () if request.rest else choose_clips(asset.motions, wanted)
     tiles = request.tiles or (6 if len(motions) > 1 else 12)
     columns = tiles if tiles <= 6 else next((n for n in (6, 5, 4) if tiles % n == 0), 6)
     background = wishes.background

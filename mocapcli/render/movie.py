@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -79,7 +80,7 @@ def write_gif(path: Path, pictures: Iterable[Picture], fps: float) -> int:
     return len(flat)
 
 
-def common_palette(images: "list[Image.Image]") -> "Image.Image":
+def common_palette(images: list[Any]) -> Any:
     """255 colours that serve some frames from all over the clip."""
     from PIL import Image
 
