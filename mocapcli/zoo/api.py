@@ -61,7 +61,7 @@ def make_creature(seed: int, kind: str | None = None, axes: Axes | None = None) 
     shape, look, moves, frames = (np.random.default_rng([seed, word, n]) for n in (SHAPE, LOOK, MOVES, FRAMES))
     body = build_body(lopsided(KINDS[kind](shape), shape), shape)
     skin = build_skin(body, int(look.integers(2000, 4200)))
-    roles = [body.labels[joint].role for joint in skin.indices[:, 0]]
+    roles = ["hips" if joint == body.trunk else body.labels[joint].role for joint in skin.indices[:, 0]]
     coat = paint(skin, roles, kind in PEOPLE, look)
     size = float(np.exp(look.uniform(np.log(0.4), np.log(3.0))))
     drawn = str(frames.choice(AXES))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mocapcli.zoo.heads import beast_head, bird_head, ears, horns, human_head, nose_horn
-from mocapcli.zoo.limbs import arm, bat_wing, bird_wing, leg, neck, tail
+from mocapcli.zoo.limbs import arm, bat_wing, bird_wing, haunch, leg, neck, tail
 from mocapcli.zoo.plan import Number, Plan, Sheet, chain, profile, vec
 
 Generator = np.random.Generator
@@ -57,14 +57,7 @@ def quadruped(rng: Generator, kind: str = "quadruped") -> Plan:
     column = girth > 0.26
     back = plan_hip(hips, girth)
     hind = leg(plan, rng, (spine, 0), back, 1, "column" if column else "hind", thigh, 0 if column else 3)
-    plan.lump((hind[0], 0), back, back + vec(0.01, -0.2 * height, 0.03), (girth * 0.62, thigh), (0.7, 1, 1))
-    plan.lump(
-        (hind[1], 0),
-        back * vec(-1, 1, 1),
-        back * vec(-1, 1, 1) + vec(-0.01, -0.2 * height, 0.03),
-        (girth * 0.62, thigh),
-        (0.7, 1, 1),
-    )
+    haunch(plan, hind, vec(0.01, -0.2 * height, 0.03), (girth * 0.62, thigh), 0.7)
     front = plan_hip(chest, girth) + vec(0, -0.04, -0.06)
     leg(plan, rng, (spine, joints - 1), front, 0, "column" if column else "front", thigh * 0.95, 0 if column else 3)
     size = girth * rng.uniform(1.15, 1.7)
@@ -167,9 +160,7 @@ def theropod(rng: Generator) -> Plan:
     )
     hip = hips + vec(girth * 0.55, -0.02, 0.02)
     legs = leg(plan, rng, (spine, 0), hip, 0, "hind", girth * 0.6, 3, foot=0.24)
-    for limb, sign in zip(legs, (1, -1), strict=True):
-        start = hip * vec(sign, 1, 1)
-        plan.lump((limb, 0), start, start + vec(0, -0.22, 0.06), (girth * 0.72, girth * 0.5), (0.65, 1, 1))
+    haunch(plan, legs, vec(0, -0.22, 0.06), (girth * 0.72, girth * 0.5), 0.65)
     shoulder = chest + vec(girth * 0.5, -0.35 * girth, 0.0)
     arm(
         plan,
@@ -214,11 +205,9 @@ def ridge(plan: Plan, rng: Generator, spine: int) -> None:
 def dragon(rng: Generator, forelegs: bool = True) -> Plan:
     """Four legs (or two: a wyvern) and two skin wings."""
     kind = "dragon" if forelegs else "wyvern"
-    plan = Plan(
-        kind,
-    )
+    plan = Plan(kind)
     height, girth = rng.uniform(0.55, 0.8), rng.uniform(0.15, 0.22)
-    joints, links = int(rng.integers(2, 6)), int(rng.integers(2, 8))
+    joints = int(rng.integers(2, 6))
     pitch = rng.uniform(0.0, 0.2) if forelegs else rng.uniform(0.25, 0.7)
     hips = vec(0, height, -0.4 if forelegs else -0.1)
     chest = hips + rng.uniform(0.7, 1.0) * vec(0, np.sin(pitch), np.cos(pitch))
@@ -230,30 +219,31 @@ def dragon(rng: Generator, forelegs: bool = True) -> Plan:
     )
     hip = plan_hip(hips, girth)
     legs = leg(plan, rng, (spine, 0), hip, 1, "hind", girth * 0.5, 3, foot=0.3)
-    for limb, sign in zip(legs, (1, -1), strict=True):
-        start = hip * vec(sign, 1, 1)
-        plan.lump((limb, 0), start, start + vec(0, -0.18 * height, 0.05), (girth * 0.62, girth * 0.45), (0.65, 1, 1))
+    haunch(plan, legs, vec(0, -0.18 * height, 0.05), (girth * 0.62, girth * 0.45), 0.65)
     if forelegs:
         front = plan_hip(chest, girth) + vec(0, -0.05, -0.02)
         leg(plan, rng, (spine, joints - 1), front, 0, "front", girth * 0.45, 3, foot=0.3)
     shoulder = plan.limbs[spine].points[-2] * 0.35 + chest * 0.65 + vec(girth * 0.55, 0.62 * girth, 0)
     span = rng.uniform(1.1, 1.9)
     bat_wing(plan, rng, (spine, joints - 1), shoulder, span, int(rng.integers(2, 5)), girth * 0.3)
+    neck_and_tail(plan, rng, spine, girth)
+    return plan
+
+
+def neck_and_tail(plan: Plan, rng: Generator, spine: int, girth: Number) -> None:
+    """What makes a dragon: a proud neck with a horned head, spikes, a long tail."""
+    hips, chest, joints = plan.limbs[spine].points[0], plan.limbs[spine].points[-1], plan.limbs[spine].joints
     base = chest + vec(0, 0.2 * girth, 0.25 * girth)
-    pitch = rng.uniform(0.6, 1.2)
+    pitch, links = rng.uniform(0.6, 1.2), int(rng.integers(2, 8))
     tip = base + rng.uniform(0.4, 0.9) * vec(0, np.sin(pitch), np.cos(pitch))
     size = girth * rng.uniform(1.3, 1.8)
     throat = neck(plan, (spine, joints - 1), base, tip, links, (girth * 0.7, size * 0.27), rng.uniform(0.05, 0.2))
-    skull = beast_head(plan, rng, (throat, links - 1), tip, size, "reptile", 0.15)
-    horns(plan, rng, skull, size)
-    base = hips + vec(0, 0.1 * girth, -0.5 * girth)
-    end = tail(
-        plan, (spine, 0), base, vec(0, -0.35, -1), rng.uniform(0.9, 1.5), int(rng.integers(4, 14)), girth * 0.6, 0.12
-    )
+    horns(plan, rng, beast_head(plan, rng, (throat, links - 1), tip, size, "reptile", 0.15), size)
+    root, rings = hips + vec(0, 0.1 * girth, -0.5 * girth), int(rng.integers(4, 14))
+    end = tail(plan, (spine, 0), root, vec(0, -0.35, -1), rng.uniform(0.9, 1.5), rings, girth * 0.6, 0.12)
     ridge(plan, rng, spine)
     if rng.random() < 0.5:
         tail_blade(plan, end, girth)
-    return plan
 
 
 def tail_blade(plan: Plan, number: int, girth: Number) -> None:
@@ -280,9 +270,7 @@ def bird(rng: Generator) -> Plan:
     spine = plan.limb("spine", chain([hips, chest], joints), profile([girth * 0.75, girth, girth * 0.65], joints))
     hip = hips + vec(girth * 0.5, -0.3 * girth, 0.08)
     legs = leg(plan, rng, (spine, 0), hip, 0, "bird", girth * 0.3, 3, foot=0.26)
-    for limb, sign in zip(legs, (1, -1), strict=True):
-        start = hip * vec(sign, 1, 1)
-        plan.lump((limb, 0), start, start + vec(0, -0.14 * height, 0.03), (girth * 0.42, girth * 0.3), (0.8, 1, 1))
+    haunch(plan, legs, vec(0, -0.14 * height, 0.03), (girth * 0.42, girth * 0.3), 0.8)
     belly = (hips + chest) / 2 - vec(0, 0.3 * girth, 0)
     plan.lump((spine, 0), belly, belly + 0.2 * (chest - hips), (girth * 0.95, girth * 0.95), (0.95, 1, 1), 0.8)
     shoulder = chest + vec(girth * 0.6, 0.15 * girth, -0.05)

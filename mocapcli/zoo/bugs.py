@@ -68,45 +68,31 @@ def insect(rng: Generator) -> Plan:
     body = plan.limb(
         "spine", chain([back, front], joints), profile([0.6 * size, size, 0.5 * size], joints), scale=(1, 0.85, 1)
     )
-    long, rings = rng.uniform(0.4, 1.0), int(rng.integers(1, 6))
-    fat = size * rng.uniform(0.9, 1.6)
-    lift = rng.uniform(-0.25, 0.25)
-    points = chain([back, back + vec(0, 0.3 * lift, -0.5 * long), back + vec(0, lift, -long)], rings)
-    radii = profile([0.35 * size, fat, 0.9 * fat, 0.15 * fat], max(rings, 1))
-    end = plan.limb("tail", points, radii, body, scale=(1, 0.85, 1), blend=0.3)
-    if rings < 2:
-        plan.lump(
-            (end, 0),
-            back + vec(0, 0.2 * lift, -0.35 * long),
-            back + vec(0, 0.6 * lift, -0.65 * long),
-            (fat, 0.85 * fat),
-            (1, 0.85, 1),
-        )
-    if rng.random() < 0.4:
-        plan.spike(
-            (end, rings - 1),
-            np.array([points[-1], points[-1] - vec(0, 0.05, 0.2)]),
-            size * np.array([0.25, 0.02]),
-            "dark",
-        )
-    legs_along(
-        plan,
-        rng,
-        body,
-        vec(0, height, 0.2),
-        vec(0, height, -0.05),
-        0.5 * size,
-        3,
-        rng.uniform(0.5, 0.85),
-        size * rng.uniform(0.14, 0.24),
-        joints - 1,
-    )
+    abdomen(plan, rng, body, back, size)
+    front_leg, back_leg = vec(0, height, 0.2), vec(0, height, -0.05)
+    reach, radius = rng.uniform(0.5, 0.85), size * rng.uniform(0.14, 0.24)
+    legs_along(plan, rng, body, front_leg, back_leg, 0.5 * size, 3, reach, radius, joints - 1)
     skull = front + vec(0, 0, 0.25 * size)
     throat = neck(plan, (body, joints - 1), front - vec(0, 0, 0.1 * size), skull, 1, (0.4 * size, 0.35 * size))
     bug_head(plan, rng, (throat, 0), skull, size * rng.uniform(0.8, 1.3), 2, True)
     for row in range(wings):
         insect_wing(plan, rng, (body, joints - 1), vec(0.4 * size, height + 0.8 * size, 0.1 - 0.12 * row), row, size)
     return plan
+
+
+def abdomen(plan: Plan, rng: Generator, body: int, root: np.ndarray, size: Number) -> None:
+    """The hind part, in one or several rings, some with a sting."""
+    long, rings = rng.uniform(0.4, 1.0), int(rng.integers(1, 6))
+    fat, lift = size * rng.uniform(0.9, 1.6), rng.uniform(-0.25, 0.25)
+    points = chain([root, root + vec(0, 0.3 * lift, -0.5 * long), root + vec(0, lift, -long)], rings)
+    radii = profile([0.35 * size, fat, 0.9 * fat, 0.15 * fat], rings)
+    end = plan.limb("tail", points, radii, body, scale=(1, 0.85, 1), blend=0.3)
+    if rings == 1:
+        start, stop = root + vec(0, 0.2 * lift, -0.35 * long), root + vec(0, 0.6 * lift, -0.65 * long)
+        plan.lump((end, 0), start, stop, (fat, 0.85 * fat), (1, 0.85, 1))
+    if rng.random() < 0.4:
+        sting = np.array([points[-1], points[-1] - vec(0, 0.05, 0.2)])
+        plan.spike((end, rings - 1), sting, size * np.array([0.25, 0.02]), "dark")
 
 
 def insect_wing(plan: Plan, rng: Generator, owner: tuple[int, int], root: np.ndarray, row: int, size: Number) -> None:

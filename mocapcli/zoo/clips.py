@@ -77,7 +77,8 @@ def stride_body(
     upright = plan.kind in ("biped",)
     spine = puppet.body.chains[0]
     if bound:
-        puppet.turn(trunk, X, 0.12 * strength * puppet.swing(cycles, 0.1))
+        puppet.turn(trunk, X, 0.08 * strength * puppet.swing(cycles, 0.1))
+        puppet.offset[:, 1] -= 0.04 * height
         for joint in spine[1:]:
             puppet.turn(joint, X, 0.25 / len(spine) * strength * puppet.swing(cycles, 0.35))
     yaw = 0.10 * strength * (1.0 if upright else 0.6)

@@ -32,7 +32,7 @@ def beast_head(
     eye = base + size * vec(0.245, 0.19, 0.40)
     plan.eyes((head, 0), eye, size * rng.uniform(0.085, 0.12), vec(0.8, 0.1, 0.75))
     snout = float(plan.limbs[head].radii[1])
-    plan.dot((head, 0), tip + snout * vec(0.4, 0.45, 0.68), 0.032 * size)
+    plan.dot((head, 0), tip + snout * vec(0.36, 0.38, 0.5), 0.034 * size)
     if style == "reptile" and rng.random() < 0.6:
         _brow(plan, head, eye, size)
     return head
@@ -166,10 +166,10 @@ def _hair(plan: Plan, rng: Generator, head: int, base: Point, size: Number) -> N
         both=True,
     )
     if rng.random() < 0.75:
-        crown = base + size * vec(0, 0.86, 0.12)
-        down = rng.uniform(0.1, 0.9)
-        points = chain([crown, crown + size * vec(0, 0.03, -0.42), crown + size * vec(0, -down, -0.62)], 6)
-        plan.spike((head, 0), points, size * profile([0.25, 0.46, 0.1], 6), "accent", (0.95, 0.7, 0.7))
+        crown = base + size * vec(0, 0.92, 0.26)
+        down = rng.uniform(0.0, 0.9)
+        points = chain([crown, crown + size * vec(0, 0.08, -0.46), crown + size * vec(0, -down - 0.2, -0.72)], 6)
+        plan.spike((head, 0), points, size * profile([0.24, 0.5, 0.12], 6), "accent", (0.95, 0.62, 0.7))
 
 
 def bug_head(plan: Plan, rng: Generator, owner: Owner, base: Point, size: Number, eyes: int, feelers: bool) -> int:

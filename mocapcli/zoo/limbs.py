@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.zoo.plan import Number, Owner, Plan, Sheet, chain, profile, vec
+from mocapcli.zoo.plan import MIRROR, Number, Owner, Plan, Sheet, chain, profile, vec
 
 Generator = np.random.Generator
 Pair = tuple[int, int]
@@ -22,8 +22,18 @@ def digits(plan: Plan, feet: Pair, rng: Generator, size: Number, count: int, spl
         points[:, 1] = np.maximum(points[:, 1], 0.15 * radius)
         radii = radius * np.array([0.55, 0.42, 0.06])
         plan.spike((feet[0], joint), points, radii, "horn")
-        mirrored = points * np.array([-1.0, 1.0, 1.0])
+        mirrored = points * MIRROR
         plan.spike((feet[1], joint), mirrored, radii, "horn")
+
+
+# per style of leg: joints below the hip as (part of its height, part of its height forwards), and girths
+STANCES: dict[str, tuple[list[tuple[float, float]], list[float]]] = {
+    "hind": ([(0.60, 0.13), (0.28, -0.17), (0.07, -0.06)], [1.25, 0.85, 0.5, 0.42]),
+    "front": ([(0.58, -0.12), (0.30, -0.01), (0.07, -0.03)], [1.1, 0.75, 0.5, 0.42]),
+    "bird": ([(0.66, 0.10), (0.36, -0.20), (0.05, 0.0)], [1.3, 0.8, 0.4, 0.38]),
+    "human": ([(0.53, 0.035), (0.07, -0.03)], [1.15, 0.8, 0.6]),
+    "column": ([(0.52, 0.03), (0.09, -0.03)], [1.15, 1.0, 0.9]),
+}
 
 
 def leg(
@@ -32,44 +42,34 @@ def leg(
     owner: Owner,
     hip: Float[np.ndarray, " 3"],
     row: int,
-    bend: str,
+    style: str,
     girth: Number,
     toes: int = 0,
     foot: Number = 0.28,
 ) -> Pair:
-    """A standing leg from the hip to the ground with its foot. `bend`: hind, front, human, column."""
-    height, side, z = float(hip[1]), float(hip[0]), float(hip[2])
-    spread = side * rng.uniform(1.0, 1.15)
-    shapes = {
-        "hind": [(0.60, 0.13), (0.28, -0.17), (0.07, -0.06)],
-        "front": [(0.58, -0.12), (0.30, -0.01), (0.07, -0.03)],
-        "human": [(0.53, 0.035), (0.07, -0.03)],
-        "bird": [(0.66, 0.10), (0.36, -0.20), (0.05, 0.0)],
-        "column": [(0.52, 0.03), (0.09, -0.03)],
-    }
-    curl = rng.uniform(0.8, 1.3)
-    control = [hip] + [vec(spread, height * y, z + height * dz * curl) for y, dz in shapes[bend]]
-    points = np.array(control)
-    lean = {"hind": [1.25, 0.85, 0.5, 0.42], "front": [1.1, 0.75, 0.5, 0.42], "bird": [1.3, 0.8, 0.4, 0.38]}
-    widths = lean.get(bend, [1.15, 0.8, 0.6] if bend == "human" else [1.15, 1.0, 0.9])
+    """A standing leg from the hip to the ground with its foot; for the styles see `STANCES`."""
+    shape, widths = STANCES[style]
+    height, z = float(hip[1]), float(hip[2])
+    spread, curl = float(hip[0]) * rng.uniform(1.0, 1.15), rng.uniform(0.8, 1.3)
+    points = np.array([hip, *(vec(spread, height * y, z + height * dz * curl) for y, dz in shape)])
     legs = plan.pair("leg", points, girth * np.array(widths), owner[0], joint=owner[1], row=row, blend=0.9)
-    ankle = points[-1]
     joints = int(rng.integers(1, 3))
-    ground = girth * 0.3
-    toe = vec(spread, ground, ankle[2] + foot * height)
-    heel = points[-1] + vec(0, 0, 0)
-    feet = plan.pair(
-        "foot",
-        chain([heel, toe], joints),
-        profile([0.46 * girth, 0.36 * girth], joints),
-        legs,
-        joint=-1,
-        row=row,
-        scale=(1.35, 0.8, 1.0),
-    )
+    toe = vec(spread, girth * 0.3, points[-1][2] + foot * height)
+    radii = profile([0.46 * girth, 0.36 * girth], joints)
+    sole = chain([points[-1], toe], joints)
+    feet = plan.pair("foot", sole, radii, legs, joint=-1, row=row, scale=(1.35, 0.8, 1.0))
     if toes:
         digits(plan, feet, rng, foot * height * rng.uniform(0.35, 0.6), toes)
     return legs
+
+
+def haunch(
+    plan: Plan, legs: Pair, down: Float[np.ndarray, " 3"], radii: tuple[Number, Number], flat: Number = 0.65
+) -> None:
+    """Flesh over both thighs."""
+    for limb, mirror in zip(legs, (np.ones(3), MIRROR), strict=True):
+        start = plan.limbs[limb].points[0]
+        plan.lump((limb, 0), start, start + down * mirror, radii, (flat, 1.0, 1.0))
 
 
 def insect_leg(
@@ -229,7 +229,7 @@ def _web(
     plan: Plan, wings: Pair, limbs: list[Pair], edges: list[np.ndarray], flank: np.ndarray, body: np.ndarray
 ) -> None:
     """Membrane panels between neighbouring fingers, and from the last one along the arm to the body."""
-    mirror = np.array([-1.0, 1.0, 1.0])
+    mirror = MIRROR
     panels: list[tuple[np.ndarray, list[Pair]]] = []
     for first in range(len(edges) - 1):
         weights = np.linspace(0, 1, 5)[:, None, None]
@@ -281,5 +281,5 @@ def bird_wing(
     forward = leading + vec(0, 0, 0.35 * radius)
     rows = np.stack([forward * (1 - w) + trailing * w for w in (0.0, 0.33, 0.66, 1.0)])
     plan.sheets.append(Sheet(rows, (wings[0],), "accent"))
-    plan.sheets.append(Sheet(rows * np.array([-1.0, 1.0, 1.0]), (wings[1],), "accent"))
+    plan.sheets.append(Sheet(rows * MIRROR, (wings[1],), "accent"))
     return wings

@@ -58,7 +58,7 @@ def _dress(
     upper = ("torso", "clavicle", "arm") if "torso" in roles else ("spine", "clavicle", "arm")
     colours[flesh & np.isin(roles, upper[: int(rng.integers(1, 4))])] = shirt
     if "torso" not in roles:
-        colours[flesh & (roles == "leg")] = trousers
+        colours[flesh & np.isin(roles, ("leg", "hips"))] = trousers
         colours[flesh & (roles == "foot")] = shoes
 
 
