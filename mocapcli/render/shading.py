@@ -205,16 +205,13 @@ def paint(batch, frame, camera, local, seen, box, output):
 
 @inlined
 def nearest_face(seen, nearest, x, y, scale):
-    """The face nearest to the camera in a pixel, and the mean position and depth of the samples it covers there.
-
-    1 / depth is linear on the screen, so its mean is its value at the mean position.
-    """
+    """The face nearest to the camera in a pixel, and the mean position of the samples it covers there."""
     best, best_near = -1, np.float32(0.0)
     for j in range(y * scale, y * scale + scale):
         for i in range(x * scale, x * scale + scale):
             if nearest[j, i] > best_near:
                 best, best_near = seen[j, i], nearest[j, i]
-    count, sum_x, sum_y, sum_near = 0, 0, 0, 0.0
+    count, sum_x, sum_y = 0, 0, 0
     if best >= 0:
         for j in range(scale):
             for i in range(scale):
@@ -222,29 +219,29 @@ def nearest_face(seen, nearest, x, y, scale):
                     count += 1
                     sum_x += i
                     sum_y += j
-                    sum_near += nearest[y * scale + j, x * scale + i]
     share = 1.0 / (max(count, 1) * scale)
-    return best, x + sum_x * share + 0.5 / scale, y + sum_y * share + 0.5 / scale, count / sum_near
+    return best, x + sum_x * share + 0.5 / scale, y + sum_y * share + 0.5 / scale
 
 
 @compiled
 def measure(batch, frame, camera, local, nearest, seen, box, output):
-    """Depth, attributes and labels, all of the face nearest to the camera in the pixel."""
+    """Depth, attributes and labels, all of the face nearest to the camera in the pixel.
+
+    Depth comes from the face, not from the z-buffer, whose corners are snapped.
+    """
     faces, values, names = batch.faces, batch.attributes, batch.labels
     depth, attributes, labels = output.depth, output.attributes, output.labels
-    row, interpolated = min(frame, len(values) - 1), len(attributes) > 0 or len(labels) > 0
+    row = min(frame, len(values) - 1)
     left, top, right, bottom = box
     for y in range(top, bottom):
         for x in range(left, right):
-            face, px, py, far = nearest_face(seen, nearest, x, y, batch.supersample)
+            face, px, py = nearest_face(seen, nearest, x, y, batch.supersample)
             if face < 0:
-                continue
-            if len(depth):
-                depth[frame, y, x] = far
-            if not interpolated:
                 continue
             a, b, c = corners(faces, face)
             wa, wb, wc, _, _, _, _, _, _, _ = barycentric(local, a, b, c, camera, px, py)
+            if len(depth):
+                depth[frame, y, x] = -(wa * local[a, 2] + wb * local[b, 2] + wc * local[c, 2])
             if len(attributes):
                 for k in range(values.shape[2]):
                     attributes[frame, y, x, k] = (
