@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import factories
+import toy_format
 from mocapcli import plugins as plugin_module
 from mocapcli.plugins import Plugins, load_plugins
 
@@ -46,6 +47,21 @@ def isolated_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
     plugin_module.get_plugins.cache_clear()
     yield plugins
     plugin_module.get_plugins.cache_clear()
+
+
+@pytest.fixture
+def toy(isolated_plugins: Plugins) -> Plugins:
+    """Isolated plugins that also know the toy format."""
+    isolated_plugins.manager.register(toy_format.ToyPlugin(), name="toy")
+    return isolated_plugins
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Path:
+    """A toy file with two clips, `clip0` of 7 frames and `clip1` of 8."""
+    path = tmp_path / "walk.toy"
+    toy_format.write(path, factories.make_asset(clips=2, mesh=False))
+    return path
 
 
 @pytest.fixture(scope="session")
