@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mocapcli.errors import DroppedWarning, MocapError
     from mocapcli.extensions import Format
     from mocapcli.formats import read_asset, write_asset
+    from mocapcli.solving.api import solve
     from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "Texture",
     "hookimpl",
     "read_asset",
+    "solve",
     "write_asset",
 ]
 
@@ -37,6 +39,7 @@ _HOMES = {
     "Format": "extensions",
     "read_asset": "formats",
     "write_asset": "formats",
+    "solve": "solving.api",
     "Asset": "types",
     "Material": "types",
     "Mesh": "types",

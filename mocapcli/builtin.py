@@ -7,6 +7,7 @@ from mocapcli.commands.convert import convert
 from mocapcli.commands.info import info
 from mocapcli.commands.plugins import plugins
 from mocapcli.commands.render import render
+from mocapcli.commands.solve import solve
 from mocapcli.commands.view import view
 from mocapcli.commands.zoo import zoo
 
@@ -17,5 +18,6 @@ def register_commands(app: typer.Typer) -> None:
     app.command("info")(info)
     app.command("plugins")(plugins)
     app.command("render")(render)
+    app.command("solve")(solve)
     app.command("view")(view)
     app.command("zoo")(zoo)

@@ -1,0 +1,295 @@
+"""`solve`: tracks and a rig in, an animation on exactly that rig out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from mocapcli.errors import InvalidDataError, UnsupportedError
+from mocapcli.formats import read_asset
+from mocapcli.kinematics import continuous, joint_positions, resample
+from mocapcli.solving.axes import TURNS, guess_unit, guess_up
+from mocapcli.solving.axes import UNITS as UNIT_LENGTHS
+from mocapcli.solving.chains import (
+    Chain,
+    bridge_gaps,
+    find_chains,
+    observed_below,
+    proportions,
+    resize_pose,
+    uniform_scale,
+)
+from mocapcli.solving.mapping import JointMap, map_joints, observed
+from mocapcli.tracks.data import Tracks, Up, crop_tracks
+from mocapcli.tracks.read import read_tracks
+from mocapcli.types import Asset, Motion, Rig, Skeleton
+
+if TYPE_CHECKING:
+    from mocapcli.network.reference import RigReference
+
+CLOSED_FORM = "closed-form"
+BRIDGED_SECONDS = 0.25  # gaps up to this long are bridged by straight lines
+LEAST_JOINTS = 2
+CHUNK = 1 << 16  # frames × joints that are posed at once to measure
+GROUND = 5.0  # percentile, over frames, of the lowest joint's height
+Points = Float[np.ndarray, "frames joints 3"]
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """Everything that can be asked of a solution."""
+
+    mapping: tuple[str, ...] = ()  # "Hips=RASI+LASI", or a file of pairs; see `map_joints`
+    model: str | Path | None = None  # folder of a trained model, or "closed-form"; None: the latter
+    up: Up | None = None  # None: what the file says, else a guess
+    scale: float | None = None  # metres per unit of the tracks; None: what the file says, else a guess
+    keep_scale: bool = False  # leave the tracks' size alone
+    rate: float | None = None  # frames per second of the tracks, where the file does not say
+    fps: float | None = None  # of the result
+    start: float | None = None  # seconds
+    end: float | None = None
+    which: str | None = None  # clip, individual or person
+    least_confidence: float = 0.1  # tracks below count as unseen
+
+
+@dataclass(frozen=True)
+class JointReport:
+    """One joint: its tracks, how they were found, how often seen, how far off (a share of the rig's size)."""
+
+    joint: str
+    tracks: str
+    found_by: str
+    seen: float
+    distance: float | None
+
+
+@dataclass(frozen=True)
+class SolveReport:
+    """How it went."""
+
+    frames: int
+    fps: float
+    joints: int
+    matched: int
+    scale: float  # from the tracks' units to the rig's metres
+    up: Up
+    residual: float | None  # mean distance of the solved joints to the tracks, as a share of the rig's size
+    proportions: float  # typical factor between a bone of the subject and of the rig, after scaling
+    model: str
+    per_joint: tuple[JointReport, ...]
+    idle_tracks: tuple[str, ...]
+    at_rest: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Solution:
+    motion: Motion
+    report: SolveReport
+
+
+def solve(
+    tracks: Tracks | str | Path,
+    rig: Asset | Rig | str | Path,
+    *,
+    progress: Callable[[int], object] = lambda frames: None,
+    **options: Any,
+) -> Motion:
+    """3D joint tracks as an animation on a rig. `options` are the fields of `SolveOptions`."""
+    wishes = SolveOptions(**options)
+    if not isinstance(tracks, Tracks):
+        tracks = read_tracks(tracks, wishes.which, wishes.rate)
+    asset = rig if isinstance(rig, Asset) else Asset(rig) if isinstance(rig, Rig) else read_asset(rig)
+    return solve_tracks(tracks, asset, wishes, progress).motion
+
+
+def propose_map(tracks: Tracks, asset: Asset, options: SolveOptions) -> JointMap:
+    """Which tracks would drive which joint."""
+    return map_joints(asset.rig.skeleton.names, tracks.names, options.mapping)
+
+
+def solve_tracks(
+    tracks: Tracks,
+    asset: Asset,
+    options: SolveOptions | None = None,
+    progress: Callable[[int], object] = lambda frames: None,
+) -> Solution:
+    """The animation and how it went."""
+    options = options or SolveOptions()
+    needs_network()
+    from mocapcli.network.reference import reference_of_asset
+    from mocapcli.solving.pose import load_head, solve_pose
+
+    tracks = crop_tracks(tracks, options.start, options.end)
+    mapping = propose_map(tracks, asset, options)
+    seen, trust = observed(tracks, mapping, options.least_confidence)
+    _check_enough(seen, mapping)
+    reference = reference_of_asset(asset)
+    fit = fit_to_rig(seen, tracks, reference, options)
+    reference = _with_proportions(reference, fit.factors)
+    head = None if options.model in (None, CLOSED_FORM) else load_head(Path(str(options.model)))
+    points = bridge_gaps(fit.points, round(BRIDGED_SECONDS * tracks.fps)) / reference.size
+    trust = np.where(np.isfinite(points[..., 0]), np.maximum(trust, 0.3), 0.0)
+    pose = solve_pose(points, trust, reference, head, progress)
+    tracked = np.asarray(np.isfinite(points[..., 0]).any(axis=0))
+    known = observed_below(reference.parents, tracked)
+    motion = _motion(tracks, asset.rig.skeleton, pose.rotations, pose.positions * reference.size, known)
+    motion = _on_the_ground(asset.rig.skeleton, motion, fit.points)
+    report = _report(tracks, asset, mapping, fit, motion, reference.size, known, options)
+    return Solution(motion if options.fps is None else resample(motion, options.fps), report)
+
+
+def needs_network() -> None:
+    """One line instead of a traceback where torch is not installed."""
+    if any(find_spec(name) is None for name in ("torch", "roma", "safetensors")):
+        raise UnsupportedError("solving needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The tracks brought to the rig: our axes, its size, and its proportions against the subject's."""
+
+    points: Points
+    up: Up
+    scale: float
+    factors: Float[np.ndarray, " joints"]
+    chains: list[Chain]
+    notes: tuple[str, ...]
+
+
+def fit_to_rig(seen: Points, tracks: Tracks, reference: "RigReference", options: SolveOptions) -> Fit:
+    """Axes and size: told, or guessed by comparing with the rig."""
+    pose, notes = reference.reference_positions, []
+    up = options.up or tracks.up
+    if up is None:
+        up = guess_up(seen, pose)
+        notes.append(f"up axis of the tracks: {up}, judging by the rig (--up)")
+    points = seen @ TURNS[up].T
+    chains = find_chains(points, reference.parents, pose)
+    fitting = uniform_scale(chains, points, pose)
+    if fitting is None:
+        raise InvalidDataError("no two of the matched joints are ever seen together", remedy="see --list and --map")
+    unit = options.scale or tracks.metres_per_unit
+    if unit is None and options.keep_scale:
+        name = guess_unit(fitting)
+        unit = UNIT_LENGTHS[name]
+        notes.append(f"unit of the tracks: {name}, judging by the rig (--scale)")
+    scale = float(unit) if options.keep_scale and unit is not None else fitting
+    factors = proportions(chains, scale, len(reference.parents))
+    return Fit(points * scale, up, scale, factors, chains, tuple(notes))
+
+
+def _check_enough(seen: Points, mapping: JointMap) -> None:
+    count = int(np.isfinite(seen[..., 0]).any(axis=0).sum())
+    if count < LEAST_JOINTS:
+        joints, tracks = (", ".join(names[:3]) for names in (mapping.joints, mapping.tracks))
+        raise InvalidDataError(
+            f"{count} of the rig's joints ({joints}, …) found in the tracks ({tracks}, …), at least {LEAST_JOINTS} are"
+            " needed",
+            remedy="say which is which with --map JOINT=TRACK; --list shows both",
+        )
+
+
+def _with_proportions(reference: "RigReference", factors: Float[np.ndarray, " joints"]) -> "RigReference":
+    """The rig in the subject's proportions: what rotations are read off against; they fit the real rig as they are."""
+    return replace(
+        reference,
+        rest_positions=resize_pose(reference.rest_positions, reference.parents, factors),
+        reference_positions=resize_pose(reference.reference_positions, reference.parents, factors),
+    )
+
+
+def _motion(tracks: Tracks, skeleton: Skeleton, rotations: np.ndarray, positions: Points, known: np.ndarray) -> Motion:
+    """Only roots travel; joints that nothing is known of stay at rest."""
+    rotations = np.where(_turned(skeleton, known)[:, None], rotations, skeleton.rest_rotations)
+    translations = np.tile(skeleton.rest_translations, (tracks.frames, 1, 1))
+    roots = (skeleton.parents < 0) & known
+    translations[:, roots] = positions[:, roots]
+    return Motion(tracks.name, tracks.fps, continuous(rotations), translations)
+
+
+def _turned(skeleton: Skeleton, known: np.ndarray) -> np.ndarray:
+    """Joints whose rotation something tells of: what hangs below them, or at the end of a limb, the limb."""
+    below = np.zeros(len(known), dtype=bool)
+    below[skeleton.parents[known & (skeleton.parents >= 0)]] = True
+    return np.asarray(below | known)
+
+
+def _on_the_ground(skeleton: Skeleton, motion: Motion, points: Points) -> Motion:
+    """Raised or lowered so that the lowest joint is as low as in the tracks: legs may be longer than the subject's."""
+    lows = []
+    for kept, solved in _chunks(skeleton, motion):
+        seen = np.isfinite(points[kept][..., 0])
+        rows = seen.any(axis=1)
+        low = [np.where(seen, values[..., 1], np.inf).min(axis=1)[rows] for values in (points[kept], solved)]
+        lows.append(np.stack(low))
+    tracked, solved_low = np.percentile(np.concatenate(lows, axis=1), GROUND, axis=1)
+    translations = np.array(motion.translations)
+    translations[:, skeleton.parents < 0, 1] += tracked - solved_low
+    return replace(motion, translations=translations)
+
+
+def _chunks(skeleton: Skeleton, motion: Motion) -> Iterator[tuple[slice, Points]]:
+    """Joint positions a stretch of frames at a time."""
+    step = max(1, CHUNK // skeleton.joints)
+    for first in range(0, motion.frames, step):
+        kept = slice(first, first + step)
+        part = replace(motion, rotations=motion.rotations[kept], translations=motion.translations[kept])
+        yield kept, joint_positions(skeleton, part)
+
+
+def _distances(skeleton: Skeleton, motion: Motion, points: Points) -> tuple[np.ndarray, np.ndarray]:
+    """Summed distance and number of sightings of every joint."""
+    sums, counts = np.zeros(skeleton.joints), np.zeros(skeleton.joints)
+    for kept, solved in _chunks(skeleton, motion):
+        off = np.linalg.norm(solved - points[kept], axis=-1)
+        sums += np.nansum(off, axis=0)
+        counts += np.isfinite(off).sum(axis=0)
+    return sums, counts
+
+
+def _report(
+    tracks: Tracks,
+    asset: Asset,
+    mapping: JointMap,
+    fit: Fit,
+    motion: Motion,
+    size: float,
+    known: np.ndarray,
+    options: SolveOptions,
+) -> SolveReport:
+    sums, counts = _distances(asset.rig.skeleton, motion, fit.points)
+    joints = tuple(
+        JointReport(
+            mapping.joints[joint],
+            mapping.track_names(joint),
+            mapping.reasons[joint],
+            float(counts[joint] / tracks.frames),
+            float(sums[joint] / counts[joint] / size) if counts[joint] else None,
+        )
+        for joint in mapping.matched
+    )
+    factors = np.abs(np.log([chain.length * fit.scale / chain.rig_length for chain in fit.chains] or [1.0]))
+    still = tuple(name for name, moves in zip(mapping.joints, known, strict=True) if not moves)
+    return SolveReport(
+        motion.frames,
+        motion.fps,
+        len(mapping.joints),
+        len(joints),
+        fit.scale,
+        fit.up,
+        float(sums.sum() / counts.sum() / size) if counts.sum() else None,
+        float(np.exp(np.median(factors))),
+        str(options.model or CLOSED_FORM),
+        joints,
+        tuple(mapping.idle),
+        still,
+        fit.notes,
+    )

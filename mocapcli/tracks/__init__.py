@@ -1,0 +1,1 @@
+"""3D joint tracks, made by whatever saw the subject, and their readers."""
