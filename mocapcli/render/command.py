@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,11 +124,11 @@ def render_sheet(request: Request, asset: Asset, wishes: Wishes) -> str:
     return f"{request.output}: {count} clip{'s' * (count != 1)}, {page.shape[1]}x{page.shape[0]}"
 
 
-def watched(things: Iterable[Any], total: int) -> Iterable[Any]:
+def watched(things: Iterable[Any], total: int) -> Iterator[Any]:
     """With a progress bar where somebody watches."""
     from tqdm import tqdm
 
-    return tqdm(things, desc="render", total=total, unit="frame", file=sys.stderr, disable=None)
+    yield from tqdm(things, desc="render", total=total, unit="frame", file=sys.stderr, disable=None)
 
 
 def clip_of(request: Request, asset: Asset) -> Motion | None:

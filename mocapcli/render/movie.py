@@ -59,7 +59,7 @@ def write_mp4(path: Path, pictures: Iterable[Picture], fps: float) -> int:
     return count
 
 
-def even(picture: Picture) -> Picture:
+def even(picture: Picture) -> UInt8[np.ndarray, "_ _ channels"]:
     """With an even number of rows and columns."""
     height, width = picture.shape[:2]
     return np.ascontiguousarray(np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
@@ -69,6 +69,7 @@ def write_gif(path: Path, pictures: Iterable[Picture], fps: float) -> int:
     """An endless gif with one palette for all frames; its delays are hundredths of a second, so fps is nearly kept."""
     from PIL import Image
 
+    _, pictures = peek(pictures)
     images = [Image.fromarray(np.ascontiguousarray(picture[..., :3])) for picture in pictures]
     if len(images) > LONGEST_GIF:
         raise UnsupportedError(f"{len(images)} frames are too many for a gif", path=path, remedy="write an .mp4")

@@ -22,7 +22,7 @@ VIEWS: dict[str, tuple[float, float]] = {
 }
 FIELD_OF_VIEW = 28.0
 FILL = 0.86
-SMALLEST_SUBJECT = 0.5  # of the picture; where it would come out smaller, the camera travels along
+SMALLEST_SUBJECT = 0.62  # of the picture; where it would come out smaller, the camera travels along
 FRAMES_SEEN, VERTICES_SEEN = 48, 6000  # enough to judge the room a clip takes
 GROUNDED = 30  # percentile of the frames' lowest points
 SMOOTH_SECONDS = (0.5, 1.5, 0.5)  # of the camera's path by axis: a jump is to be seen as one

@@ -61,7 +61,9 @@ def glb_of(asset: Asset) -> bytes:
         path = Path(folder) / "asset.glb"
         write_asset(path, plain)
         if path.stat().st_size > LARGEST:
-            raise UnsupportedError(f"{path.stat().st_size >> 20} MB are too much for a page", remedy="choose one --clip")
+            raise UnsupportedError(
+                f"{path.stat().st_size >> 20} MB are too much for a page", remedy="choose one --clip"
+            )
         return path.read_bytes()
 
 

@@ -17,6 +17,13 @@ const REACH = 11 // pixels from the pointer to a joint that still count as on it
 
 const state = { clip: 0, time: 0, playing: facts.clips.length > 0 && !wishes.has('time'), hover: -1, picked: -1 }
 
+function fail(error) {
+  part('message').hidden = false
+  part('message').textContent = `The asset cannot be shown: ${error?.message ?? error}`
+  document.documentElement.dataset.state = 'failed'
+}
+addEventListener('error', (event) => fail(event.error)) // a browser without WebGL ends here
+
 const renderer = new WebGLRenderer({ canvas: part('stage'), antialias: true, alpha: true })
 renderer.shadowMap.enabled = true
 renderer.shadowMap.type = PCFShadowMap
@@ -37,13 +44,11 @@ function decode(base64) {
   return bytes.buffer
 }
 
-function fail(error) {
-  part('message').hidden = false
-  part('message').textContent = `The asset cannot be shown: ${error.message ?? error}`
-  document.documentElement.dataset.state = 'failed'
+async function load() {
+  start(await new GLTFLoader().parseAsync(decode(part('asset').textContent), ''))
 }
 
-new GLTFLoader().parse(decode(part('asset').textContent), '', start, fail)
+load().catch(fail)
 
 let mixer, actions = [], joints = [], body = []
 
