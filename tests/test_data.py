@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from factories import make_asset, make_mesh, make_motion, make_skeleton
+from mocapcli.cli import main
 from mocapcli.data import compact
 from mocapcli.data.appearance import bone_factors, change_appearance, other_body
 from mocapcli.data.build import build_cache
 from mocapcli.data.cache import open_cache
-from mocapcli.data.layouts import find_groups, objaverse_group
+from mocapcli.data.layouts import find_groups, objaverse_groups
 from mocapcli.data.repair import repair_bvh, stands_on_z, undo_world_positions
 from mocapcli.data.simplify import decimate, kept_joints, limit_influences, prune_joints, simplify_asset, without_scales
 from mocapcli.data.splits import read_manifest, topology_family, training_frames
@@ -26,6 +27,7 @@ from mocapcli.kinematics import joint_positions, motion_world, rest_world
 from mocapcli.render.scene import prepare, world_of
 from mocapcli.render.skinning import skin_points
 from mocapcli.types import RAW_IMAGE, Asset, Mesh, Motion, Rig, Skeleton
+from mocapcli.zoo import make_creature
 
 
 def long_asset(seed: int = 0, frames: int = 130, joints: int = 9) -> Asset:
@@ -272,7 +274,7 @@ def test_objaverse_loader_on_local_files(tmp_path: Path, monkeypatch: pytest.Mon
     with gzip.open(home / "object-paths.json.gz", "wt") as stream:
         json.dump({uid: f"glbs/000-023/{uid}.glb"}, stream)
     monkeypatch.setattr(objaverse, "_VERSIONED_PATH", str(home))
-    groups = objaverse_group(uids=[uid])
+    groups = objaverse_groups(uids=[uid])
     cache = build_cache(tmp_path, tmp_path / "cache", groups=groups, progress_bar=False)
     assert len(cache.entries) == 1
 
@@ -280,6 +282,40 @@ def test_objaverse_loader_on_local_files(tmp_path: Path, monkeypatch: pytest.Mon
 def test_rigs_with_the_same_joints_are_a_family_without_a_manifest(tmp_path: Path) -> None:
     assert topology_family(make_skeleton(joints=6, seed=1)) == topology_family(make_skeleton(joints=6, seed=1))
     assert topology_family(make_skeleton(joints=6, seed=1)) != topology_family(make_skeleton(joints=7, seed=1))
+
+
+def test_creatures_that_differ_in_local_axes_only_are_cached_alike(tmp_path: Path) -> None:
+    """Same renders, same world motion, whatever the convention of the local frames."""
+    assets = []
+    for axes in ("world", "random"):
+        compact.save(tmp_path / "rig.npz", simplify_asset(make_creature(11, "fish", axes)))
+        assets.append(compact.load(tmp_path / "rig.npz"))
+    first, second = assets
+    size = np.ptp(first.rig.mesh.vertices, axis=0).max()
+    for one, other in zip(first.motions, second.motions, strict=True):
+        apart = joint_positions(first.rig.skeleton, one) - joint_positions(second.rig.skeleton, other)
+        assert np.abs(apart).max() < 2e-4 * size
+    views = [film(asset, asset.motions[0], random_view(np.random.default_rng(5), 64), 64).frames for asset in assets]
+    assert np.abs(views[0].astype(int) - views[1]).mean() < 0.1
+
+
+def test_a_cache_of_creatures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "cache"
+    assert main(["data", "build", "--zoo", "3", "-o", str(output)]) == 0
+    cache = open_cache(output)
+    assert len(cache.entries) == 3 and all(entry.family.startswith("zoo-") for entry in cache)
+    capsys.readouterr()
+    assert main(["data", "info", str(output), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows["train"]["rigs"] == 3 and rows["unseen"]["windows"] == 0
+
+
+def test_a_folder_that_is_no_cache_is_never_emptied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert main(["data", "build", "--zoo", "1", "-o", str(tmp_path)]) == 1
+    assert "something else than a cache" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").exists()
+    assert main(["data", "build", "-o", str(tmp_path / "new")]) == 2
 
 
 def test_manifest_errors_name_the_line(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mocapcli.console import note
+from mocapcli.errors import UsageError
+
 if TYPE_CHECKING:
     from mocapcli.data.cache import Cache
 
@@ -13,15 +16,31 @@ app = typer.Typer(help="Build and inspect caches of assets for training and eval
 
 @app.command()
 def build(
-    assets: Annotated[Path, typer.Argument(help="Folder of assets, with a manifest.csv or without.")],
+    assets: Annotated[
+        Path | None, typer.Argument(help="Folder of assets, with a manifest.csv or without.", show_default=False)
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the cache.")] = Path("cache"),
+    zoo: Annotated[int, typer.Option(help="Add this many procedural creatures.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="The first creature's seed.", min=0)] = 0,
+    objaverse: Annotated[
+        int, typer.Option(help="Add this many animated Objaverse objects (extra [objaverse]).", min=0)
+    ] = 0,
 ) -> None:
-    """Read every asset under a folder once and keep what training needs, small."""
-    from mocapcli.data.build import build_cache
+    """Read every asset under a folder once and keep what training needs, small.
 
-    cache = build_cache(assets, output)
+    Recognised: a manifest.csv with file, split, family, category; Truebones Zoo (a folder per species); Mixamo
+    packs (a character and animations without skin); Objaverse downloads; any folder of files that mocap reads.
+    """
+    from mocapcli.data.build import build_cache
+    from mocapcli.data.layouts import find_groups, objaverse_groups
+
+    if assets is None and not zoo and not objaverse:
+        raise UsageError("nothing to build from", remedy="name a folder of assets, --zoo N or --objaverse N")
+    groups = find_groups(assets) if assets is not None else []
+    groups += objaverse_groups(count=objaverse) if objaverse else []
+    cache = build_cache(assets, output, groups, range(seed, seed + zoo))
     for source, reason in cache.skipped.items():
-        typer.echo(f"skipped {source}: {reason}", err=True)
+        note(f"skipped {source}: {reason}")
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     typer.echo(f"{output}: {len(cache.entries)} rigs, {size / 1e6:.1f} MB, {len(cache.skipped)} files skipped")
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -11,15 +11,16 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from mocapcli.data import compact
-from mocapcli.data.cache import Cache, Entry, write_index
+from mocapcli.data.cache import INDEX, Cache, Entry, write_index
 from mocapcli.data.layouts import Group, find_groups
 from mocapcli.data.repair import repair_bvh
 from mocapcli.data.simplify import simplify_asset
 from mocapcli.data.splits import Listing, topology_family
-from mocapcli.errors import MocapError
+from mocapcli.errors import MocapError, WriteError
 from mocapcli.formats import read_asset
 from mocapcli.retarget_names import match_joints, transfer
 from mocapcli.types import Asset, Motion
+from mocapcli.zoo import make_creature
 
 SAME_RIG = 0.8  # of a body's joints must be named in a motion before it may borrow it
 MOST_CLIP_FRAMES = 20_000
@@ -42,20 +43,47 @@ class _Progress:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def build_cache(assets: Path, output: Path, groups: Iterable[Group] | None = None, progress_bar: bool = True) -> Cache:
-    """Everything readable under `assets` (or in `groups`) as a cache in `output`, which is replaced."""
-    found = list(find_groups(assets) if groups is None else groups)
-    output.mkdir(parents=True, exist_ok=True)
-    rigs = output / "rigs"
-    shutil.rmtree(rigs, ignore_errors=True)
-    rigs.mkdir()
-    progress = _Progress(output, assets)
-    with tqdm(total=sum(len(group.files) for group in found), unit="file", disable=not progress_bar) as bar:
+def build_cache(
+    assets: Path | None,
+    output: Path,
+    groups: Iterable[Group] | None = None,
+    creatures: Sequence[int] = (),
+    progress_bar: bool = True,
+) -> Cache:
+    """Everything readable under `assets` (or in `groups`), and procedural creatures of these seeds, as a cache.
+
+    A cache that stands in `output` is replaced; any other folder that is not empty is refused.
+    """
+    found = list(groups) if groups is not None else find_groups(assets) if assets is not None else []
+    _clear(output)
+    progress = _Progress(output, assets or output)
+    total = sum(len(group.files) for group in found) + len(creatures)
+    with tqdm(total=total, unit="rig", disable=None if progress_bar else True) as bar:
         for group in found:
             _build_group(group, progress, bar)
+        for seed in creatures:
+            progress.entries.append(_store_creature(seed, progress))
+            bar.update()
     cache = Cache(output, tuple(progress.entries), progress.skipped)
     write_index(cache)
     return cache
+
+
+def _clear(output: Path) -> None:
+    """Room for a cache: nothing that is not one is ever deleted."""
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / INDEX).is_file())):
+        raise WriteError("this is something else than a cache", path=output, remedy="name a new or empty folder")
+    (output / INDEX).unlink(missing_ok=True)
+    shutil.rmtree(output / "rigs", ignore_errors=True)
+    (output / "rigs").mkdir(parents=True)
+
+
+def _store_creature(seed: int, progress: _Progress) -> Entry:
+    """A procedural creature; those of one kind count as a family, or hundreds of them would outweigh the real rigs."""
+    asset = simplify_asset(make_creature(seed))
+    kind = asset.rig.name.rpartition("-")[0]
+    path = progress.root / f"zoo/{asset.rig.name}"
+    return _store(_Member(path, asset), Listing(path.name, "train", f"zoo-{kind}", "zoo"), progress)
 
 
 def _build_group(group: Group, progress: _Progress, bar: "tqdm[NoReturn]") -> None:

@@ -58,7 +58,7 @@ def _listed_groups(folder: Path, listings: dict[str, Listing]) -> list[Group]:
     return groups
 
 
-def objaverse_group(uids: list[str] | None = None, count: int = 100) -> list[Group]:
+def objaverse_groups(uids: list[str] | None = None, count: int = 100) -> list[Group]:
     """Objaverse objects through the `objaverse` package (extra `[objaverse]`), which downloads what is missing."""
     try:
         import objaverse
