@@ -45,14 +45,9 @@ def walk(puppet: Puppet, rng: Generator, cycles: int, fast: bool = False, turn: 
     half = height * (rng.uniform(0.30, 0.45) if fast else rng.uniform(0.18, 0.32)) * (0.7 if turn else 1.0)
     shift = 0.5 if rows(puppet) == 1 or bug or fast else 0.25
     bound = fast and rows(puppet) == 2 and rng.random() < 0.35
-    gait = Gait(
-        period,
-        duty,
-        height * rng.uniform(0.10, 0.2),
-        shift,
-        0.12 if bound else 0.5,
-        0.15 if bug else rng.uniform(0.3, 0.7),
-    )
+    lift = height * (rng.uniform(0.07, 0.13) if fast else rng.uniform(0.10, 0.2))
+    roll = 0.15 if bug else rng.uniform(0.3, 0.7)
+    gait = Gait(period, duty, lift, shift, 0.12 if bound else 0.5, roll)
     path = Path(2 * half / (duty * period), turn / float(puppet.time[-1]))
     stand(puppet)
     stride_body(puppet, rng, legs, cycles, half, height, fast, bound)
@@ -77,10 +72,10 @@ def stride_body(
     upright = plan.kind in ("biped",)
     spine = puppet.body.chains[0]
     if bound:
-        puppet.turn(trunk, X, 0.08 * strength * puppet.swing(cycles, 0.1))
+        puppet.turn(trunk, X, 0.05 * strength * puppet.swing(cycles, 0.1))
         puppet.offset[:, 1] -= 0.04 * height
         for joint in spine[1:]:
-            puppet.turn(joint, X, 0.25 / len(spine) * strength * puppet.swing(cycles, 0.35))
+            puppet.turn(joint, X, 0.09 / len(spine) * strength * puppet.swing(cycles, 0.35))
     yaw = 0.10 * strength * (1.0 if upright else 0.6)
     puppet.turn(trunk, Z, 0.04 * strength * puppet.swing(cycles, 0.2))
     puppet.turn(trunk, Y, yaw * puppet.swing(cycles, 0.25))

@@ -119,7 +119,8 @@ def fish_fins(plan: Plan, rng: Generator, body: int, rear: int, high: Number, wi
 def octopus(rng: Generator) -> Plan:
     """A bag of a head on five to ten tentacles."""
     plan = Plan("octopus")
-    arms, joints = int(rng.integers(5, 11)), int(rng.integers(3, 15))
+    arms = int(rng.integers(5, 11))
+    joints = int(rng.integers(3, min(15, 130 // arms)))
     size, length = rng.uniform(0.2, 0.32), rng.uniform(0.8, 1.4)
     base = vec(0, 0.75, 0)
     links = int(rng.integers(1, 4))
