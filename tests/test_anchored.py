@@ -12,12 +12,12 @@ from mocapcli.network.anchored import (
     Settings,
     deltas_to_local,
     estimate_deltas,
-    estimate_heading,
     estimate_noise,
-    expected_turn,
     smooth_bones,
     world_to_deltas,
 )
+from mocapcli.network.anchors import estimate_heading, expected_turn
+from mocapcli.network.attachments import find_attachments
 from mocapcli.network.kinematics import (
     forward_kinematics,
     local_to_world_rotations,
@@ -212,7 +212,10 @@ def test_the_rest_pose_says_what_the_reference_alone_does_not():
     truth = world_to_deltas(world, rig.reference_rotations)
     errors = [
         degrees_between(
-            estimate_deltas(positions, rig.anchors, still(positions), Settings(rest_share=share)).deltas, truth
+            estimate_deltas(
+                positions, rig.anchors, still(positions), Settings(rest_share=share, attachments=False)
+            ).deltas,
+            truth,
         ).mean()
         for share in (0.0, 1.0)
     ]
@@ -326,3 +329,32 @@ def test_the_helper_poses_by_forward_kinematics():
         np.array([-1, 0]), np.array([Rotation.from_euler("z", 90, degrees=True).as_matrix()] * 2), np.eye(3)[:2]
     )
     np.testing.assert_allclose(positions, [[1, 0, 0], [0, 0, 0]], atol=1e-12)
+
+
+def test_a_foot_that_hangs_at_the_root_shows_how_the_shin_turns():
+    # root, hips, thigh, shin (a leaf), and the foot: a child of the root that stays at the shin's end.
+    rest = [[0, 0, 0], [0, 1, 0], [0.1, 0.9, 0], [0.1, 0.5, 0.05], [0.1, 0.1, 0], [0.3, 1, 0], [0, 1.4, 0.1]]
+    rig = straight_rig([-1, 0, 1, 2, 0, 1, 1], rest)
+    angles = np.linspace(0, 1.2, 8)
+    turns = Rotation.from_rotvec(angles[:, None] * [1.0, 0, 0])
+    points = np.tile(rig.rest_positions, (8, 1, 1))
+    points[:, 4] = points[:, 3] + turns.apply(rig.rest_positions[4] - rig.rest_positions[3])
+    world = np.tile(np.eye(3), (8, 7, 1, 1))
+    batch, positions, _ = as_batch((rig, points, world))
+    truth = torch.from_numpy(turns.as_matrix())
+    found, blind = (
+        estimate_deltas(positions, batch.anchors, still(positions), Settings(attachments=switch)).deltas[0, :, 3]
+        for switch in (True, False)
+    )
+    assert degrees_between(found, truth).mean() < 3 < 20 < degrees_between(blind, truth).mean()
+    # The thigh does not turn: neither pair with a fixed tip nor the foot itself may say otherwise.
+    thigh = estimate_deltas(positions, batch.anchors, still(positions)).deltas[0, :, 2]
+    assert degrees_between(thigh, torch.eye(3).double()).mean() < 5
+
+
+def test_what_is_rigid_with_the_parent_too_is_no_attachment():
+    rig, positions, _ = as_batch(make_rig(np.random.default_rng(13)))
+    noise, anchors = still(positions), rig.anchors
+    exact = anchors.positions[:, None].expand_as(positions)
+    pairs = find_attachments(exact, noise, anchors.parents, anchors.depth, anchors.positions, anchors.positions)
+    assert len(pairs.leaf) and pairs.trust.max() < 1e-6

@@ -47,6 +47,7 @@ def test_graph_relations_of_a_small_tree():
     assert graph.edges[0, 2].tolist() == [ANCESTOR, PARENT, SELF, SIBLING, OTHER, OTHER]
     assert graph.edges[0, 0].tolist() == [SELF, CHILD, DESCENDANT, DESCENDANT, CHILD, DESCENDANT]
     assert graph.chain[0, 1].tolist() == [True, True, True, True, False, False]
+    assert graph.depth[0].tolist() == [1, 2, 3, 3, 2, 3]
     assert graph.chain[0, 5].tolist() == [True, False, False, False, True, True]
 
 

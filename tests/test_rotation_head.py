@@ -227,14 +227,14 @@ def test_one_batch_can_be_learnt_by_heart(mode):
     optimiser = torch.optim.Adam(head.parameters(), lr=1e-2)
     weights = torch.ones(truth.shape[:3])
     history = []
-    for _ in range(60):
+    for _ in range(30):
         out = head(positions, rig, level(positions))
         loss = losses.local_rotation_loss(out.world, truth, rig.parents, weights)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         history.append(loss.item())
-    assert min(history[-5:]) < 0.45 * history[0]
+    assert min(history[-5:]) < 0.7 * history[0]
 
 
 def test_rotation_vector_of_the_correction_is_small_turn():

@@ -16,30 +16,19 @@ a knee gives the twist of the thigh). Everything is batched, differentiable and 
 
 from dataclasses import dataclass
 
-import roma
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from mocapcli.network.graph import DepthLevels, fold_levels, gather_parents, sum_children
+from mocapcli.network.anchors import Anchors, bone_vectors, estimate_heading, expected_between
+from mocapcli.network.attachments import find_attachments
+from mocapcli.network.graph import fold_levels, gather_parents, sum_children
 from mocapcli.network.kinematics import world_to_local_rotations
 from mocapcli.network.procrustes import information, inverse_symmetric, nearest_rotation
 
 Points = Float[Tensor, "batch frames joints 3"]
 Rotations = Float[Tensor, "batch frames joints 3 3"]
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """Two known poses of each rig, in world space and in units of its size: what deltas are measured from."""
-
-    parents: Int[Tensor, "batch joints"]
-    mask: Bool[Tensor, "batch joints"]
-    levels: DepthLevels
-    positions: Float[Tensor, "batch joints 3"]  # of the reference pose
-    rotations: Float[Tensor, "batch joints 3 3"]
-    rest_rotations: Float[Tensor, "batch joints 3 3"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +43,7 @@ class Settings:
     speed: float = 0.1  # radians a bone usually turns between frames: what is slower is averaged over time
     reach: int = 8  # frames on either side that such a mean may span
     sweeps: int = 8
+    attachments: bool = True  # leaves see joints that stay at their tip as their children
     heading_frames: int = 15  # on either side: the heading a root is held to is a mean over time
     lean: float = 0.3  # of a joint on its own last estimate, against its neighbours' weight: damps the sweeps
 
@@ -99,7 +89,7 @@ def estimate_noise(positions: Points, anchors: Anchors) -> Float[Tensor, " batch
 
     The median over bones and frames, so that bones that truly stretch do not count as noise.
     """
-    observed, anchor = _bones(positions, anchors)
+    observed, anchor = bone_vectors(positions, anchors)
     off = (observed.norm(dim=-1) - anchor.norm(dim=-1)).abs()
     bone = (anchors.parents >= 0)[:, None] & (anchor.norm(dim=-1) > 1e-3)
     off = torch.where(bone, off, torch.nan)
@@ -107,40 +97,29 @@ def estimate_noise(positions: Points, anchors: Anchors) -> Float[Tensor, " batch
     return torch.nan_to_num(middle) / (0.6745 * 2**0.5)
 
 
-def estimate_heading(positions: Points, anchors: Anchors, reach: int) -> Float[Tensor, "batch frames 3 3"]:
-    """Turn about the vertical that best carries the reference pose onto each frame's neighbourhood."""
-    mask = anchors.mask[:, None, :, None].to(positions)
-    anchor = anchors.positions[:, None].to(positions)
-
-    def centred(points: Tensor) -> Tensor:
-        return (points - (points * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)) * mask
-
-    here, there = centred(positions), centred(anchor)
-    cosine = (here[..., [0, 2]] * there[..., [0, 2]]).sum((-1, -2))
-    sine = (here[..., 0] * there[..., 2] - here[..., 2] * there[..., 0]).sum(-1)
-    both = torch.stack([cosine, sine], dim=1)
-    both = functional.avg_pool1d(both, 2 * reach + 1, 1, reach, count_include_pad=False)
-    angle = torch.atan2(both[:, 1] + 1e-12, both[:, 0] + 1e-9)
-    up = torch.tensor([0.0, 1.0, 0.0]).to(angle)
-    result: Tensor = roma.rotvec_to_rotmat(angle[..., None] * up)
+def attachment_evidence(
+    positions: Points, noise: Float[Tensor, "batch frames joints"], anchors: Anchors, settings: Settings
+) -> Rotations:
+    """What rigid pairs say of leaves, as Σ w b aᵀ."""
+    batch, frames, joints = positions.shape[:3]
+    reference, rest = anchors.positions.to(positions), anchors.rest_positions.to(positions)
+    pairs = find_attachments(positions, noise, anchors.parents, anchors.depth, reference, rest)
+    if not len(pairs.leaf):
+        return positions.new_zeros(batch, frames, joints, 3, 3)
+    observed, variance = smooth_bones(pairs.observed[None], pairs.anchor[None, None], pairs.variance[None], settings)
+    weights = pairs.trust / (variance[0] + settings.floor**2)
+    outer = observed[0][..., :, None] * pairs.anchor[:, None, :] * weights[..., None, None]
+    evidence = positions.new_zeros(batch * joints, frames, 3, 3)
+    evidence = evidence.index_add(0, pairs.batch * joints + pairs.leaf, outer.transpose(0, 1))
+    result: Rotations = evidence.unflatten(0, (batch, joints)).transpose(1, 2)
     return result
 
 
-def expected_turn(anchors: Anchors) -> Float[Tensor, "batch 1 joints 3 3"]:
-    """D_parentᵀ D of a joint that has the rest pose's local rotation; with the reference's it is the identity."""
-    turn = (anchors.rest_rotations @ anchors.rotations.transpose(-1, -2))[:, None]
-    root = (anchors.parents < 0)[:, None, :, None, None]
-    return torch.where(root, torch.eye(3).to(turn), gather_parents(turn, anchors.parents).transpose(-1, -2) @ turn)
-
-
-def expected_between(anchors: Anchors, rest_share: float) -> Float[Tensor, "batch 1 joints 3 3"]:
-    """Mean of what the two anchors expect; a matrix between two rotations."""
-    turn = expected_turn(anchors)
-    return torch.eye(3).to(turn) * (1 - rest_share) + rest_share * turn
-
-
 def smooth_bones(
-    observed: Points, anchor: Points, variance: Float[Tensor, "batch frames joints"], settings: Settings
+    observed: Points,
+    anchor: Float[Tensor, "batch _frames joints 3"],
+    variance: Float[Tensor, "batch frames joints"],
+    settings: Settings,
 ) -> tuple[Points, Float[Tensor, "batch frames joints"]]:
     """Bone vectors as a random walk seen through noise: the two-sided exponential mean, and the variance left.
 
@@ -151,7 +130,7 @@ def smooth_bones(
     decay = torch.acosh(1 + step / (2 * variance.mean(1)).clamp_min(1e-12))
     offsets = torch.arange(-settings.reach, settings.reach + 1).to(observed)
     kernel = torch.exp(-decay[..., None] * offsets.abs())[:, None]
-    inside = functional.pad(torch.ones_like(observed[:1, :, 0, 0]), (settings.reach, settings.reach))
+    inside = functional.pad(observed.new_ones(1, observed.shape[1]), (settings.reach, settings.reach))
     weights = kernel * inside.unfold(1, len(offsets), 1)[:, :, None]
     weights = weights / weights.sum(-1, keepdim=True)
     padded = functional.pad(observed.flatten(2).transpose(1, 2), (settings.reach, settings.reach))
@@ -175,13 +154,15 @@ class _Problem:
         cls, positions: Points, anchors: Anchors, noise: Float[Tensor, "batch frames joints"], settings: Settings
     ) -> "_Problem":
         parents = anchors.parents
-        observed, anchor = _bones(positions, anchors)
+        observed, anchor = bone_vectors(positions, anchors)
         variance = noise.square() + gather_parents(noise, parents).square()
         observed, variance = smooth_bones(observed, anchor, variance, settings)
         stretch = observed.norm(dim=-1) - anchor.norm(dim=-1)
         # Lengths differ by noise as well: only what exceeds it is a stretch.
         variance = variance + settings.floor**2 + settings.stretch * (stretch.square() - variance).clamp_min(0)
         evidence = sum_children(observed[..., :, None] * anchor[..., None, :] / variance[..., None, None], parents)
+        if settings.attachments:
+            evidence = evidence + attachment_evidence(positions, noise, anchors, settings)
         root = (parents < 0)[:, None, :, None, None]
         prior = torch.where(root, settings.root_bend, settings.bend).to(positions) ** -2 / 2
         heading = estimate_heading(positions, anchors, settings.heading_frames)[:, :, None]
@@ -218,12 +199,3 @@ class _Problem:
         above = torch.where(root, self.heading, gather_parents(deltas, parents)) @ self.expected
         below = sum_children(self.prior * deltas @ self.expected.transpose(-1, -2), parents)
         return self.prior + sum_children(self.prior, parents), self.prior * above + below
-
-
-def _bones(positions: Points, anchors: Anchors) -> tuple[Points, Points]:
-    """Vectors from each joint's parent to it, observed and in the reference pose; a root's are nil."""
-    anchor = anchors.positions[:, None].to(positions)
-    return (
-        positions - gather_parents(positions, anchors.parents),
-        (anchor - gather_parents(anchor, anchors.parents)).expand_as(positions),
-    )

@@ -23,9 +23,12 @@ class SkeletonGraph:
     hops: Int[Tensor, "batch joints joints"]  # bucketed
     edges: Int[Tensor, "batch joints joints"]
     chain: Bool[Tensor, "batch joints joints"]  # ancestor, descendant or self
+    depth: Int[Tensor, "batch joints"]  # roots 1, padding 0
 
     def to(self, device: torch.device | str) -> "SkeletonGraph":
-        return SkeletonGraph(*(value.to(device) for value in (self.mask, self.hops, self.edges, self.chain)))
+        return SkeletonGraph(
+            *(value.to(device) for value in (self.mask, self.hops, self.edges, self.chain, self.depth))
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def build_graph(
     distance = depth[:, :, None] + depth[:, None, :] - 2 * common
     distance = torch.where(common > 0, distance, torch.iinfo(torch.long).max)  # another tree
     hops = torch.bucketize(distance, torch.tensor(HOP_LIMITS, device=parents.device))
-    return SkeletonGraph(mask, hops, _edge_types(parents, above), above | above.transpose(-1, -2))
+    return SkeletonGraph(mask, hops, _edge_types(parents, above), above | above.transpose(-1, -2), depth)
 
 
 def build_levels(parents: Int[Tensor, "batch joints"]) -> DepthLevels:

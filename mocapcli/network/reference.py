@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import motion_world, polar, rest_world
-from mocapcli.network.anchored import Anchors
+from mocapcli.network.anchors import Anchors
 from mocapcli.network.graph import DepthLevels, SkeletonGraph, build_graph, build_levels
 from mocapcli.types import Asset, Mesh, Motion, Rig
 
@@ -126,7 +126,9 @@ class RigBatch:
             self.levels,
             self.reference_positions,
             self.reference_rotations,
+            self.rest_positions,
             self.rest_rotations,
+            self.graph.depth,
         )
 
     def to(self, device: torch.device | str) -> "RigBatch":

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mocapcli.network.anchored import AnchoredEstimate, estimate_heading, expected_turn
+from mocapcli.network.anchored import AnchoredEstimate
+from mocapcli.network.anchors import estimate_heading, expected_turn
 from mocapcli.network.graph import ANCESTOR, PARENT, gather_parents, sum_children
 from mocapcli.network.kinematics import matrix_to_rotation_vector, world_to_local_rotations
 from mocapcli.network.reference import RigBatch

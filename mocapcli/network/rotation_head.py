@@ -19,8 +19,8 @@ from mocapcli.network.anchored import (
     Settings,
     estimate_deltas,
     estimate_noise,
-    expected_between,
 )
+from mocapcli.network.anchors import expected_between
 from mocapcli.network.attention import GraphTransformer
 from mocapcli.network.graph import fold_levels
 from mocapcli.network.kinematics import local_to_world_rotations, matrix_to_quaternion, world_to_local_rotations
