@@ -341,3 +341,13 @@ def test_command_lists_kinds_and_explains_mistakes(tmp_path: Path, capsys: pytes
     assert "sideways" in capsys.readouterr().err
     assert run("zoo", "--sheet", str(tmp_path / "sheet.txt")) == 1
     assert ".png" in capsys.readouterr().err
+
+
+def test_command_says_once_what_a_format_drops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("zoo", str(tmp_path), "--count", "2", "--kind", "fish", "--format", ".BVH") == 0
+    assert len(list(tmp_path.glob("*.bvh"))) == 2
+    assert capsys.readouterr().err.count("the mesh is left out") == 1
+    assert run("zoo", str(tmp_path / "new"), "--format", "xyz") == 1
+    assert "known:" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+    assert run("zoo", str(next(tmp_path.glob("*.bvh")))) == 1

@@ -1,14 +1,12 @@
 """`mocap zoo`: as many creatures as you like, from nothing but a seed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from mocapcli.console import note, warnings_as_notes
 from mocapcli.errors import UsageError
-
-if TYPE_CHECKING:
-    from mocapcli.types import Asset
 
 
 def zoo(
@@ -53,25 +51,25 @@ def zoo(
 def _make_all(
     plans: list[tuple[int, str | None]], axes: str | None, outdir: Path | None, extension: str, sheet: Path | None
 ) -> None:
+    """Make, write and draw them one by one; what a format drops is said once."""
     from tqdm import tqdm
 
+    from mocapcli.formats import find_format, write_asset
     from mocapcli.zoo import make_creature
     from mocapcli.zoo.sheet import Sheet
 
     picture = Sheet(sheet, len(plans)) if sheet else None
     if outdir is not None:
+        find_format(Path(f"x.{extension}"))
         outdir.mkdir(parents=True, exist_ok=True)
-    for seed, kind in tqdm(plans, desc="creatures", unit="", disable=None):
-        asset = make_creature(seed, kind, axes)  # type: ignore[arg-type]
-        if outdir is not None:
-            _write(outdir / f"{asset.rig.name}.{extension}", asset)
-        if picture is not None:
-            picture.add(asset)
+    with warnings_as_notes() as warned:
+        for seed, kind in tqdm(plans, desc="creatures", unit="", disable=None):
+            asset = make_creature(seed, kind, axes)  # type: ignore[arg-type]
+            if outdir is not None:
+                write_asset(outdir / f"{asset.rig.name}.{extension}", asset)
+            if picture is not None:
+                picture.add(asset)
     if picture is not None:
         picture.save()
-
-
-def _write(path: Path, asset: "Asset") -> None:
-    from mocapcli.formats import write_asset
-
-    write_asset(path, asset)
+    for line in dict.fromkeys(line.partition(": ")[2] or line for line in warned):
+        note(line)
