@@ -6,6 +6,8 @@ from scipy.spatial.transform import Rotation
 
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, hash_name
 
+torch.set_num_threads(1)  # small tensors: a second thread only waits
+
 BODY = np.array([-1, 0, 1, 2, 1, 4, 5, 1, 7, 8, 0, 10, 11, 0, 13, 14])  # trunk, head, two arms, two legs
 
 

@@ -122,7 +122,7 @@ def _top_eigenvalue(m: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, " *batch"]:
         # At a double root both vanish: rounding must not throw the value off.
         step = torch.where((slope > 1e-9) & (polynomial > 0), polynomial / slope.clamp_min(1e-9), 0.0)
         value = value - step
-        if bool((step < 1e-15).all()):
+        if bool((step < 1e-11).all()):  # the next would be its square over the gap
             break
     return value
 
