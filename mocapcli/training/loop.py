@@ -124,7 +124,7 @@ class Trainer:
         """Warm-up, then half a cosine over the steps or, if that is further along, the minutes."""
         done = self.state.step / self.config.steps
         if self.minutes is not None:
-            done = max(done, self.state.elapsed / (60 * self.minutes))
+            done = max(done, self.state.elapsed / max(60 * self.minutes, 1e-9))
         warm = min(1.0, (self.state.step + 1) / self.config.warmup)
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 

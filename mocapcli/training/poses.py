@@ -40,7 +40,9 @@ class PoseSampler:
     chains: tuple[Chain, ...]
     rest: Float[np.ndarray, "joints 4 4"]
     bones: Float[np.ndarray, "joints 3"]  # unit, world: what a joint's twist turns about
-    clips: tuple[Rotations, ...]  # world-axis turns of each joint against its parent, away from rest
+    clips: tuple[
+        np.ndarray, ...
+    ]  # each [frames, joints, 3, 3]: world-axis turns of each joint against its parent, away from rest
     spreads: Float[np.ndarray, "joints 3 3"] | None  # covariance of those turns over the clips
 
     @classmethod
@@ -200,7 +202,7 @@ def _bone_axes(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"]) -> Flo
     return axes
 
 
-def _spreads(clips: tuple[Rotations, ...]) -> Float[np.ndarray, "joints 3 3"] | None:
+def _spreads(clips: tuple[np.ndarray, ...]) -> Float[np.ndarray, "joints 3 3"] | None:
     """Covariance of small-angle rotation vectors over all frames of all clips."""
     if not clips:
         return None

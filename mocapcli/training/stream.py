@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from mocapcli.data.appearance import Appearance
@@ -87,6 +88,7 @@ class BatchStream(Dataset[Batch]):
             batch_size=None,
             sampler=range(start, stop),
             num_workers=workers,
+            generator=torch.Generator(),  # its own, or starting it would change the run's random numbers
             prefetch_factor=4 if workers else None,
             persistent_workers=bool(workers),
         )

@@ -1,0 +1,246 @@
+"""Training: samples and their truth agree, a batch is learnt by heart, a killed run goes on as if nothing had been."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
+
+from mocapcli.data.build import build_cache  # noqa: E402
+from mocapcli.errors import ReadError, UsageError  # noqa: E402
+from mocapcli.kinematics import compose, local_to_world  # noqa: E402
+from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
+from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
+from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
+from mocapcli.network.views import centre_of, decide_facing, lift, project, yaw_to_bins  # noqa: E402
+from mocapcli.training.config import DataConfig, TrainConfig, load_config  # noqa: E402
+from mocapcli.training.loop import Trainer  # noqa: E402
+from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss  # noqa: E402
+from mocapcli.training.poses import PoseSampler, find_chains, turns_from_rest, turns_to_local  # noqa: E402
+from mocapcli.training.stream import BatchStream  # noqa: E402
+from mocapcli.zoo import make_creature  # noqa: E402
+
+SMALL = TrainConfig(
+    NetworkConfig(
+        VideoToPoseConfig(channels=24, heads=2, rounds=2, blocks=1, query_blocks=1),
+        RotationConfig(channels=16, heads=2, blocks=1),
+        side=32,
+    ),
+    DataConfig(rigs=2, clips=1, frames=2, validation=0.4),
+    steps=6,
+    warmup=1,
+    evaluate_every=3,
+    save_every=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    build_cache(None, folder, creatures=range(4), progress_bar=False)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_truth_in_the_picture_lifts_to_truth_in_space(cache: Path) -> None:
+    batch = BatchStream(cache, SMALL)[0]
+    targets, shown = batch.targets, batch.rig.deforms & batch.rig.mask
+    lifted = lift(targets.places, targets.positions[..., 2], targets.half_width, batch.tangent)
+    off = ((lifted - centre_of(lifted, shown) - targets.positions) * shown[:, None, :, None]).abs().max()
+    assert off < 0.05  # an off-centre crop sees the subject a little obliquely
+    again = project(lifted, targets.half_width, batch.tangent)
+    assert ((again - targets.places) * shown[:, None, :, None]).abs().max() < 1e-4
+
+
+def test_joints_lie_on_the_subject(cache: Path) -> None:
+    batch = BatchStream(cache, replace(SMALL, network=replace(SMALL.network, side=64)))[1]
+    mask = torch.nn.functional.max_pool2d(batch.crops[:, :, 3], 9, 1, 4)
+    places = ((batch.targets.places + 1) * 32).long().clamp(0, 63)
+    shown = (batch.rig.deforms & batch.rig.mask)[:, None].expand(places.shape[:3])
+    inside = torch.stack(
+        [mask[b, t, places[b, t, :, 1], places[b, t, :, 0]] > 0 for b in range(len(mask)) for t in range(mask.shape[1])]
+    )
+    assert inside.reshape(shown.shape)[shown].float().mean() > 0.95
+
+
+def test_batches_depend_on_step_and_seed_alone(cache: Path) -> None:
+    first, again = BatchStream(cache, SMALL)[3], BatchStream(cache, SMALL)[3]
+    assert torch.equal(first.crops, again.crops)
+    assert not torch.equal(first.crops, BatchStream(cache, SMALL)[4].crops)
+
+
+def test_processes_share_one_global_batch(cache: Path) -> None:
+    whole = BatchStream(cache, SMALL)[2]
+    parts = [BatchStream(cache, SMALL, rank=rank, world=2)[2] for rank in (0, 1)]
+    assert torch.equal(whole.crops, torch.cat([part.crops for part in parts]))
+    torch.manual_seed(0)
+    network = MotionNetwork(SMALL.network).eval().video_to_pose
+
+    def loss(batch: object) -> torch.Tensor:
+        estimate = network(batch.crops, batch.rig, batch.views, batch.tangent, batch.targets.yaw)  # type: ignore[attr-defined]
+        return pose_loss(estimate, batch, PoseWeights())[0]
+
+    mean = torch.stack([loss(part) for part in parts]).mean()
+    assert torch.allclose(loss(whole), mean, atol=1e-4)
+
+
+def test_validation_families_are_never_trained_on(cache: Path) -> None:
+    families = BatchStream(cache, SMALL).families
+    assert families.train and families.validation
+    assert not families.train.keys() & families.validation.keys()
+
+
+def test_a_batch_is_learnt_by_heart(cache: Path) -> None:
+    torch.manual_seed(1)
+    network = MotionNetwork(SMALL.network).video_to_pose
+    batch = BatchStream(cache, SMALL)[0]
+    optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        estimate = network(batch.crops, batch.rig, batch.views, batch.tangent, batch.targets.yaw)
+        loss, _ = pose_loss(estimate, batch, PoseWeights())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+    assert 0 <= pose_figures(estimate, batch)["facing_within_30"] <= 1
+
+
+def test_stage_one_does_not_see_padding(cache: Path) -> None:
+    torch.manual_seed(2)
+    network = MotionNetwork(SMALL.network).eval().video_to_pose
+    stream = BatchStream(cache, SMALL)
+    from mocapcli.training.batches import collate
+
+    (reference, sample), (other, other_sample) = list(stream.items(0))
+    alone, both = collate([reference], [sample]), collate([reference, other], [sample, other_sample])
+    joints = reference.rig.joints
+    with torch.no_grad():
+        one = network(alone.crops, alone.rig, alone.views, alone.tangent, alone.targets.yaw)
+        two = network(both.crops, both.rig, both.views, both.tangent, both.targets.yaw)
+    assert torch.allclose(one.positions[0, :, :joints], two.positions[0, :, :joints], atol=1e-4)
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Path) -> None:
+    """kill -9 in the middle; the resumed run ends with the very weights of one that was left alone."""
+    program = (
+        "import sys; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
+        "sys.path.insert(0, sys.argv[3]); from test_training import SMALL\n"
+        "from mocapcli.training.loop import Trainer\n"
+        "Trainer(SMALL, Path(sys.argv[1]), Path(sys.argv[2]), torch.device('cpu'), progress_bar=False).run()\n"
+    )
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        program,
+        str(cache),
+        str(tmp_path / "killed"),
+        str(Path(__file__).parent),
+    ]
+    process = subprocess.Popen(command)
+    state = tmp_path / "killed" / "state.pt"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert state.exists()
+    device = torch.device("cpu")
+    resumed = Trainer(SMALL, cache, tmp_path / "killed", device, progress_bar=False)
+    assert resumed.state.step < SMALL.steps or process.returncode == 0
+    resumed.run()
+    whole = Trainer(SMALL, cache, tmp_path / "whole", device, progress_bar=False)
+    whole.run()
+    for name, value in whole.network.state_dict().items():
+        assert torch.allclose(value, resumed.network.state_dict()[name], atol=1e-5), name
+
+
+def test_a_time_budget_ends_with_usable_weights(cache: Path, tmp_path: Path) -> None:
+    trainer = Trainer(
+        replace(SMALL, steps=10**6), cache, tmp_path, torch.device("cpu"), minutes=0.0, progress_bar=False
+    )
+    figures = trainer.run()
+    assert trainer.state.step == 1
+    network = load_network(tmp_path / "best")
+    assert not network.training and figures["mpjpe_percent"] > 0
+    assert "validation figure" in (tmp_path / "best" / "MODEL_CARD.md").read_text()
+
+
+def test_tampered_weights_are_refused(tmp_path: Path) -> None:
+    network = MotionNetwork(SMALL.network)
+    save_network(tmp_path, SMALL.network, network.state_dict())
+    loaded = load_network(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), loaded.parameters(), strict=True))
+    path = tmp_path / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match="not those the configuration was saved with"):
+        load_network(tmp_path)
+    with pytest.raises(ReadError, match=r"no model.*config\.json is missing"):
+        load_network(tmp_path / "nowhere")
+
+
+def test_settings_come_from_preset_file_and_overrides(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("lr = 0.5\n[data]\nframes = 7\n")
+    config = load_config("tiny", file, ["data.clips=3", "network.video_to_pose.channels=32", "compile=true"])
+    assert (config.lr, config.data.frames, config.data.clips) == (0.5, 7, 3)
+    assert config.network.video_to_pose.channels == 32 and config.compile
+    for wrong in (["speed=1"], ["data.frames=many"], ["nonsense"], ["data.nothing.here=1"]):
+        with pytest.raises(UsageError, match="--set"):
+            load_config("tiny", None, wrong)
+    with pytest.raises(UsageError, match="known: tiny, small, base"):
+        load_config("huge", None, [])
+
+
+def test_invented_poses_do_not_know_local_axes() -> None:
+    """The same creature with other local frames invents the same motion in the world."""
+    worlds = []
+    for axes in ("world", "random"):
+        skeleton = make_creature(5, "quadruped", axes).rig.skeleton
+        local = PoseSampler.of(skeleton).sample(6, 12.0, np.random.default_rng(3))
+        matrices = np.tile(compose(skeleton.rest_rotations, skeleton.rest_translations), (6, 1, 1, 1))
+        matrices[..., :3, :3] = local
+        worlds.append(local_to_world(skeleton.parents, matrices)[..., :3, 3])
+    np.testing.assert_allclose(worlds[0], worlds[1], atol=1e-6)
+
+
+def test_turns_and_local_rotations_are_inverse() -> None:
+    asset = make_creature(2, "bird")
+    sampler = PoseSampler.of(asset.rig.skeleton, asset.motions)
+    turns = turns_from_rest(asset.rig.skeleton, sampler.rest, asset.motions[0])
+    local = turns_to_local(asset.rig.skeleton, sampler.rest, turns)
+    from mocapcli.kinematics import quat_to_matrix
+
+    np.testing.assert_allclose(local, quat_to_matrix(asset.motions[0].rotations), atol=1e-9)
+
+
+def test_left_and_right_limbs_are_twins() -> None:
+    skeleton = make_creature(5, "quadruped").rig.skeleton
+    chains = find_chains(skeleton, PoseSampler.of(skeleton).rest)
+    assert sum(chain.twin >= 0 for chain in chains) >= 4
+    assert sorted(joint for chain in chains for joint in chain.joints) == list(range(skeleton.joints))
+
+
+def test_facing_is_decided_along_the_clip() -> None:
+    """One frame that is sure of the wrong way does not turn a body round."""
+    yaw = torch.zeros(20)
+    logits = 6 * yaw_to_bins(yaw)
+    logits[10] = 8 * yaw_to_bins(torch.tensor(3.14159))
+    assert logits[10].argmax() == 12
+    assert (decide_facing(logits) == 0).all()
