@@ -14,7 +14,7 @@ from mocapcli.errors import WriteError
 from mocapcli.formats import write_asset
 from mocapcli.render import movie
 from mocapcli.render.stage import PALETTES, make_stage
-from mocapcli.render.viewpoints import VIEWS, extent_of, parse_view, place_cameras
+from mocapcli.render.viewpoints import VIEWS, Extent, extent_of, parse_view, place_cameras
 from mocapcli.types import Asset
 
 
@@ -218,6 +218,12 @@ def test_the_camera_follows_only_those_that_go_far(distance, moves):
     for frame, camera in enumerate(cameras):  # whoever it films stays in the picture
         pixels, depth = camera.project(act.world[frame][:, :3, 3])
         assert (depth > 0).all() and (pixels > 0).all() and (pixels < (80, 60)).all()
+
+
+@pytest.mark.parametrize(("lows", "rest", "ground"), [((0, -1, 2), 0.1, 0.1), ((5, 6, 7, 8), 0, 5.9), ((0, 0), 9, 0)])
+def test_the_floor_is_where_the_rest_pose_stands_unless_the_clip_is_elsewhere(lows, rest, ground):
+    points = np.array([[[0.0, low, 0.0], [0.0, low + 1.0, 0.0]] for low in lows])
+    assert Extent(list(range(len(lows))), points, rest).ground == pytest.approx(ground)
 
 
 def test_grid_squares_have_round_sizes():

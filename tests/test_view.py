@@ -4,30 +4,22 @@ import base64
 import json
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from browser import CHROMIUM, Browser, Page
 from factories import make_asset
 from mocapcli.cli import main
 from mocapcli.formats import read_asset, write_asset
+from mocapcli.kinematics import motion_world
 from mocapcli.types import Asset, Rig
 from mocapcli.view.page import facts_of, page, safe_json, write_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --use-angle=swiftshader --hide-scrollbars "
-    "--enable-unsafe-swiftshader --window-size=400,400 --virtual-time-budget=2000 --enable-logging=stderr"
-).split()
-HARMLESS = ("GPU stall due to ReadPixels",)  # said of taking the screenshot, not of the page
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&amp;{{asset}}\u2028"
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 
 
 def hostile_asset(mesh: bool = True) -> Asset:
@@ -162,71 +154,143 @@ def test_mistakes_are_told_in_one_line(capsys, rig, tmp_path, monkeypatch, optio
 # ---------------------------------------------------------------- in a real browser
 
 
-def shoot(folder: Path, html: Path, wishes: str) -> np.ndarray:
-    """A screenshot of the page; nothing may have gone wrong on its console."""
-    picture = folder / "shot.png"
-    picture.unlink(missing_ok=True)
-    said = browse(folder, html, wishes, f"--screenshot={picture}").stderr
-    complaints = [line for line in said.splitlines() if ":CONSOLE:" in line and not any(h in line for h in HARMLESS)]
-    assert not complaints, complaints
-    with Image.open(picture) as image:
-        return np.array(image.convert("RGB")).astype(int)
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("no chromium here")
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
 
 
-def browse(folder: Path, html: Path, wishes: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *options, f"{html.as_uri()}#{wishes}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+@pytest.fixture
+def show(browser, tmp_path):
+    """Opens the page of an asset; at the end of the test nothing may have gone wrong on any console."""
+    opened = []
+
+    def open_page(asset: Asset, wishes: str = "", title: str = "rig") -> Page:
+        html = tmp_path / "page.html"
+        write_page(html, asset, title)
+        opened.append(browser.open(html, wishes))
+        return opened[-1]
+
+    yield open_page
+    for shown in opened:
+        assert shown.complaints() == []
+        shown.close()
 
 
 def middle(picture: np.ndarray) -> np.ndarray:
     """Away from title and controls."""
-    return picture[60:260, 60:340]
+    return picture[70:440, 60:540]
 
 
-@needs_browser
-def test_the_browser_shows_the_creature_and_it_moves(tmp_path):
-    html = tmp_path / "rig.html"
-    write_page(html, make_asset(clips=1, frames=31, seed=3), "rig")
-    empty = shoot(tmp_path, html, "time=0&mesh=0&ground=0")
-    early, late = (shoot(tmp_path, html, f"time={time}&ground=0") for time in (0, 0.6))
-    shown = np.abs(middle(early) - middle(empty)).max(axis=-1) > 24
-    moved = np.abs(middle(early) - middle(late)).max(axis=-1) > 24
+def differ(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.abs(middle(first) - middle(second)).max(axis=-1) > 24
+
+
+def test_the_browser_shows_the_creature_and_it_moves(show):
+    asset = make_asset(clips=1, frames=31, seed=3)
+    empty = show(asset, "time=0&mesh=0&ground=0").shoot()
+    early, late = (show(asset, f"time={time}&ground=0").shoot() for time in (0, 0.6))
+    shown = differ(early, empty)
     assert shown.mean() > 0.02
-    assert moved.sum() > 0.2 * shown.sum()
+    assert differ(early, late).sum() > 0.2 * shown.sum()
 
 
-@needs_browser
-def test_the_same_moment_looks_the_same(tmp_path):
-    html = tmp_path / "rig.html"
-    write_page(html, make_asset(clips=1), "rig")
-    first, second = (shoot(tmp_path, html, "time=0.1&theme=dark") for _ in range(2))
-    assert np.array_equal(middle(first), middle(second))
+def test_the_browser_draws_what_our_renderer_draws(show):
+    """Joints as the page poses them are where our kinematics says."""
+    asset = make_asset(clips=2, frames=31, scaled=True, translated=True)
+    page = show(asset, "clip=1&time=0.5&skeleton=1")
+    expected = motion_world(asset.rig.skeleton, asset.motions[1])[15, :, :3, 3]
+    for place, name in enumerate(asset.rig.skeleton.names):
+        text = page.tell(f"mocapView.pick({place})")
+        assert text[0] == name
+        np.testing.assert_allclose(text[1], expected[place], atol=1e-4)
 
 
-@needs_browser
+def test_the_same_moment_looks_the_same(show):
+    first, second = (show(make_asset(clips=1), "time=0.1&theme=dark").shoot() for _ in range(2))
+    assert not differ(first, second).any()
+
+
 @pytest.mark.parametrize("clips", [0, 1])
-def test_rigs_without_mesh_show_their_bones(tmp_path, clips):
-    html = tmp_path / "bones.html"
-    write_page(html, make_asset(clips=clips, mesh=False), "bones")
-    bare, bones = (shoot(tmp_path, html, f"time=0&ground=0&skeleton={shown}") for shown in (0, 1))
-    assert (np.abs(middle(bones) - middle(bare)).max(axis=-1) > 24).mean() > 0.01
+def test_rigs_without_mesh_show_their_bones(show, clips):
+    asset = make_asset(clips=clips, mesh=False)
+    bare, bones = (show(asset, f"time=0&ground=0&skeleton={shown}").shoot() for shown in (0, 1))
+    assert differ(bones, bare).mean() > 0.005
 
 
-@needs_browser
-def test_hostile_names_do_nothing_in_the_browser(tmp_path):
-    html = tmp_path / "hostile.html"
-    write_page(html, hostile_asset(), HOSTILE)
-    found = browse(tmp_path, html, "time=0.1", "--dump-dom")
-    elements = Elements(found.stdout)
-    assert 'data-state="ready"' in found.stdout
-    assert not any(tag == "img" for tag, _ in elements.tags)
-    assert elements.texts["title"].startswith("</script>")  # still the title: the script did not run
-    assert elements.texts["clock"] == "0.10 s · frame 3 of 6"
+def test_keys_and_slider_move_through_time(show):
+    page = show(make_asset(clips=2, frames=31), "time=0")
+    clock = "document.getElementById('clock').textContent"
+    for key, told in [
+        ("ArrowRight", "0.03 s · frame 1 of 30"),
+        ("ArrowRight", "0.07 s · frame 2 of 30"),
+        ("ArrowLeft", "0.03 s · frame 1 of 30"),
+        ("End", "1.00 s · frame 30 of 30"),
+        ("ArrowDown", "0.00 s · frame 0 of 31"),
+    ]:
+        page.press(key)
+        assert page.tell(clock) == told
+    page.tell("document.getElementById('scrub').value = '4'")
+    page.tell("document.getElementById('scrub').dispatchEvent(new Event('input'))")
+    assert page.tell(clock) == "0.13 s · frame 4 of 31"
+    page.press(" ")
+    page.wait_for(f"{clock} !== '0.13 s · frame 4 of 31'")
+    page.press(" ")
+    still = page.tell(clock)
+    page.settle()
+    assert page.tell(clock) == still
 
 
-@needs_browser
-def test_a_damaged_asset_is_told_on_the_page(tmp_path):
+def test_switches_show_and_hide(show):
+    page = show(make_asset(clips=1), "time=0&ground=0")
+    body = page.shoot()
+    page.press("m")
+    empty = page.shoot()
+    page.press("s")
+    bones = page.shoot()
+    assert differ(body, empty).mean() > differ(bones, empty).mean() > 0.005
+
+
+def test_the_joint_under_the_pointer_is_named_and_kept_when_clicked(show):
+    asset = make_asset(clips=1)
+    page = show(asset, "time=0&skeleton=1")
+    x, y = page.tell("mocapView.place(3)")
+    page.mouse("mouseMoved", x + 3, y)
+    assert page.tell("document.getElementById('hover').textContent") in asset.rig.skeleton.names
+    assert page.tell("document.getElementById('hover').hidden") is False
+    page.mouse("mousePressed", x, y)
+    page.mouse("mouseReleased", x, y)
+    page.mouse("mouseMoved", 5, 200)
+    assert page.tell("document.getElementById('hover').hidden") is True
+    assert page.tell("document.getElementById('joint').hidden") is False
+    assert page.tell("document.querySelector('#joint strong').textContent") in asset.rig.skeleton.names
+
+
+def test_a_drag_turns_the_view(show):
+    page = show(make_asset(clips=1), "time=0&ground=0")
+    before = page.shoot()
+    page.mouse("mousePressed", 200, 150)
+    page.mouse("mouseMoved", 290, 170)
+    page.mouse("mouseReleased", 290, 170)
+    assert differ(before, page.shoot()).mean() > 0.01
+
+
+def test_hostile_names_do_nothing_in_the_browser(show):
+    page = show(hostile_asset(), "time=0.1", title=HOSTILE)
+    assert page.tell("document.title").startswith("</script>")  # still the title: the script did not run
+    assert page.tell("document.images.length + document.scripts.length") == 3
+    assert page.tell("mocapView.pick(0)[0]") == HOSTILE
+    assert page.tell("document.querySelector('#joint strong').textContent") == HOSTILE
+    assert page.tell("document.getElementById('clip').options[0].text").startswith("clip </script>")
+
+
+def test_a_damaged_asset_is_told_on_the_page(browser, tmp_path):
     html = tmp_path / "bad.html"
     text = page(make_asset(), "rig")
     html.write_text(re.sub(r'(id="asset">)[^<]{40}', r"\1" + "AAAA" * 10, text), "utf-8")
-    assert "The asset cannot be shown" in Elements(browse(tmp_path, html, "", "--dump-dom").stdout).texts["message"]
+    shown = browser.open(html, state="failed")
+    assert "The asset cannot be shown" in shown.tell("document.getElementById('message').textContent")
+    shown.close()

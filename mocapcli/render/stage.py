@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter
 
 from mocapcli.render.camera import Camera, Number
-from mocapcli.render.compiled import compiled
+from mocapcli.render.compiled import compiled, inlined
 from mocapcli.render.lights import Lights
 from mocapcli.render.rasteriser import draw
 from mocapcli.render.skinning import Points
@@ -19,6 +19,7 @@ from mocapcli.render.surface import Surface
 Pictures = UInt8[np.ndarray, "frames height width 3"]
 KEY = np.array([-0.45, 1.0, 0.62])  # towards the main light, seen from the camera's side of the world
 SHADOW = np.array([-0.30, 1.0, 0.25])  # steeper, or shadows would leave the picture
+LINE_WIDTH = 0.022  # of a square's side
 SHADOW_DETAIL = 2  # the shadow is drawn this much coarser: it is blurred anyhow
 SHADOW_BLUR = 0.012  # of the picture's height
 
@@ -61,8 +62,8 @@ def studio_lights(yaw: Number) -> Lights:
     """Key, fill and rim light that stand around the camera's side of the subject."""
     turn = turned(yaw)
     directions = np.array([KEY, [0.9, 0.25, 0.55], [0.35, 0.55, -0.95]]) @ turn.T
-    colours = np.array([[0.72, 0.70, 0.66], [0.20, 0.22, 0.25], [0.30, 0.32, 0.36]])
-    return Lights(directions, colours, (0.33, 0.34, 0.36))
+    colours = np.array([[0.60, 0.585, 0.555], [0.17, 0.185, 0.21], [0.27, 0.285, 0.32]])
+    return Lights(directions, colours, (0.29, 0.30, 0.315))
 
 
 def turned(yaw: Number) -> Float[np.ndarray, "3 3"]:
@@ -114,13 +115,32 @@ def cast_shadows(
     return np.ascontiguousarray(gaussian_filter(mask, (0, blur, blur)), dtype=np.float32)
 
 
+@inlined
+def line_cover(place, step, cell):
+    """The share of a pixel that spans `step` on the floor which the nearest line of the grid takes."""
+    half = LINE_WIDTH / 2 * cell
+    off = abs(place / cell - math.floor(place / cell + 0.5)) * cell
+    return max(min(off + step / 2, half) - max(off - step / 2, -half), 0.0) / step
+
+
+@inlined
+def shadow_at(shadows, t, x, y):
+    """Between the four coarse pixels around a place, given in coarse pixels."""
+    rows, columns = shadows.shape[1], shadows.shape[2]
+    sx, sy = min(max(x, 0.0), columns - 1.0), min(max(y, 0.0), rows - 1.0)
+    i, j = int(sx), int(sy)
+    right, below = min(i + 1, columns - 1), min(j + 1, rows - 1)
+    upper = shadows[t, j, i] * (1 - sx + i) + shadows[t, j, right] * (sx - i)
+    lower = shadows[t, below, i] * (1 - sx + i) + shadows[t, below, right] * (sx - i)
+    return upper * (1 - sy + j) + lower * (sy - j)
+
+
 @compiled
 def fill_stage(positions, rotations, lenses, centres, shadows, numbers, palette, images):
     """Each pixel's ray meets the floor or the backdrop."""
     frames, height, width, _ = images.shape
     ground, cell, reach, strength = numbers[0], numbers[1], numbers[2], numbers[3]
-    half = 0.011 * cell
-    rows, columns = shadows.shape[1], shadows.shape[2]
+    across, down = shadows.shape[2] / width, shadows.shape[1] / height
     for t in range(frames):
         focal, middle_x, middle_y = lenses[t, 0], lenses[t, 1], lenses[t, 2]
         r = rotations[t]
@@ -140,22 +160,12 @@ def fill_stage(positions, rotations, lenses, centres, shadows, numbers, palette,
                     gx, gz = positions[t, 0] + far * dx, positions[t, 2] + far * dz
                     off = math.hypot(gx - centres[t, 0], gz - centres[t, 2]) / reach
                     near = math.exp(-off * off)
-                    # How far the floor runs by from one pixel to the next, across and down.
+                    # How far the floor runs by from one pixel to the next, to the right and down.
                     step_x = far / focal * (abs(r[0, 0] - dx * r[1, 0] / dy) + abs(r[0, 1] - dx * r[1, 1] / dy))
                     step_z = far / focal * (abs(r[2, 0] - dz * r[1, 0] / dy) + abs(r[2, 1] - dz * r[1, 1] / dy))
-                    line_x = abs(gx / cell - math.floor(gx / cell + 0.5)) * cell
-                    line_z = abs(gz / cell - math.floor(gz / cell + 0.5)) * cell
-                    cover_x = max(min(line_x + step_x / 2, half) - max(line_x - step_x / 2, -half), 0.0) / step_x
-                    cover_z = max(min(line_z + step_z / 2, half) - max(line_z - step_z / 2, -half), 0.0) / step_z
-                    line = max(cover_x, cover_z) * near
-                    sx = min(max((x + 0.5) * columns / width - 0.5, 0.0), columns - 1.0)
-                    sy = min(max((y + 0.5) * rows / height - 0.5, 0.0), rows - 1.0)
-                    i, j = min(int(sx), max(columns - 2, 0)), min(int(sy), max(rows - 2, 0))
-                    i2, j2 = min(i + 1, columns - 1), min(j + 1, rows - 1)
-                    fx, fy = sx - i, sy - j
-                    upper = shadows[t, j, i] * (1 - fx) + shadows[t, j, i2] * fx
-                    lower = shadows[t, j2, i] * (1 - fx) + shadows[t, j2, i2] * fx
-                    shade = strength * (upper * (1 - fy) + lower * fy) * math.sqrt(near)
+                    line = max(line_cover(gx, step_x, cell), line_cover(gz, step_z, cell)) * near
+                    shadow = shadow_at(shadows, t, (x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5)
+                    shade = strength * shadow * math.sqrt(near)
                 for k in range(3):
                     colour = palette[0, k] * (1 - share) + palette[1, k] * share
                     colour = colour * (1 - near) + palette[2, k] * near

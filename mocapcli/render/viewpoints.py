@@ -43,11 +43,16 @@ class Extent:
 
     frames: list[int]
     points: Float[np.ndarray, "frames points 3"]
+    rest_low: Number  # where the rest pose stands
 
     @property
     def ground(self) -> float:
-        """The floor's height: where the lowest point mostly is, whatever single frames sink or fly to."""
-        return float(np.percentile(self.points[..., 1].min(axis=1), GROUNDED))
+        """The floor's height: that of the rest pose if the clip comes by there, else where it mostly is lowest."""
+        lows = self.points[..., 1].min(axis=1)
+        slack = 0.05 * self.size
+        if lows.min() - slack <= self.rest_low <= lows.max() + slack:
+            return float(self.rest_low)
+        return float(np.percentile(lows, GROUNDED))
 
     @property
     def size(self) -> float:
@@ -75,8 +80,9 @@ def extent_of(model: Model, world: World) -> Extent:
     frames = np.unique(np.linspace(0, len(world) - 1, min(FRAMES_SEEN, len(world))).round().astype(int))
     used = np.unique(model.mesh.faces)
     used = used[:: max(1, len(used) // VERTICES_SEEN)]
+    rest_low = float(model.rest_points[used, 1].min())
     runs = [pose_points(model, world[frame : frame + 1])[0][:, used] for frame in frames]
-    return Extent([int(frame) for frame in frames], np.concatenate(runs).astype(np.float64))
+    return Extent([int(frame) for frame in frames], np.concatenate(runs).astype(np.float64), rest_low)
 
 
 def path_of(model: Model, world: World, fps: Number) -> Float[np.ndarray, "frames 3"]:

@@ -12,7 +12,6 @@ const part = (id) => document.getElementById(id)
 const facts = JSON.parse(part('facts').textContent)
 const wishes = new URLSearchParams(location.hash.slice(1))
 const UP = new Vector3(0, 1, 0)
-const ROOM = 0.84 // of the page's height is the subject's: the rest is for title and controls
 const REACH = 11 // pixels from the pointer to a joint that still count as on it
 
 const state = { clip: 0, time: 0, playing: facts.clips.length > 0 && !wishes.has('time'), hover: -1, picked: -1 }
@@ -286,13 +285,15 @@ function frameSubject() {
   const back = new Vector3(Math.sin(yaw) * Math.cos(pitch), Math.sin(pitch), Math.cos(yaw) * Math.cos(pitch))
   const right = new Vector3(Math.cos(yaw), 0, -Math.sin(yaw)), up = new Vector3().crossVectors(back, right)
   const slope = Math.tan((camera.fov * Math.PI) / 360)
+  const below = document.querySelector('footer').offsetHeight + 14, above = 48 // what controls and title cover
+  const free = Math.max(1 - (below + above) / Math.max(innerHeight, 1), 0.3)
   let distance = 0
   for (let corner = 0; corner < 8; corner++) { // the nearest place from which the whole box is seen
     shift.set(corner & 1 ? 0.5 : -0.5, corner & 2 ? 0.5 : -0.5, corner & 4 ? 0.5 : -0.5).multiply(size)
-    const across = Math.abs(shift.dot(right)) / (1.05 * slope * camera.aspect), high = Math.abs(shift.dot(up)) / (ROOM * slope)
+    const across = Math.abs(shift.dot(right)) / (1.05 * slope * camera.aspect), high = Math.abs(shift.dot(up)) / (1.08 * free * slope)
     distance = Math.max(distance, Math.max(across, high) + shift.dot(back))
   }
-  controls.target.addScaledVector(up, -0.14 * distance * slope) // the controls cover what is below
+  controls.target.addScaledVector(up, -((below - above) / Math.max(innerHeight, 1)) * distance * slope)
   camera.position.copy(controls.target).addScaledVector(back, Math.max(distance, 1.2 * radius))
   controls.minDistance = 0.02 * radius
   controls.maxDistance = 60 * radius
@@ -341,6 +342,22 @@ function showPicked() {
   const above = joint.parent >= 0 ? `below ${facts.joints[joint.parent].name}` : 'a root'
   const place = head.toArray().map((value) => value.toFixed(3)).join('  ')
   panel.querySelector('span').textContent = `${above}\n${joint.deforms ? 'moves the mesh' : 'moves no vertex'}\n${place} m`
+}
+
+// For scripts, and for the tests of this page: choose a joint; where a joint is on the page.
+window.mocapView = {
+  pick(place) {
+    state.picked = place
+    refresh()
+    placeHeads()
+    showPicked()
+    return [facts.joints[place].name, heads[place].toArray()]
+  },
+  place(place) {
+    placeHeads()
+    onScreen.copy(heads[place]).project(camera)
+    return [((onScreen.x + 1) * innerWidth) / 2, ((1 - onScreen.y) * innerHeight) / 2]
+  },
 }
 
 // ---------------------------------------------------------------- controls
