@@ -60,7 +60,9 @@ def studio(model: Model, world: World, cameras: list[Camera], shot: Shot) -> Bac
     extent = extent_of(model, world)
     points, _ = pose_points(model, world)
     stage = make_stage(PALETTES["studio"], extent.ground, extent.size)
-    return paint_stage(stage, points, model.surface, cameras, points.mean(axis=1).astype(np.float64), shot.yaw)
+    still = all(camera is cameras[0] for camera in cameras)
+    centres = points.mean(axis=(0, 1) if still else 1).astype(np.float64) + np.zeros((len(world), 1))
+    return paint_stage(stage, points, model.surface, cameras, centres, shot.yaw)
 
 
 def plain(model: Model, world: World, cameras: list[Camera], shot: Shot) -> Backdrop:

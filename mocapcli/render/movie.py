@@ -82,15 +82,19 @@ def write_gif(path: Path, pictures: Iterable[Picture], fps: float) -> int:
 
 
 def common_palette(images: list[Any]) -> Any:
-    """255 colours that serve some frames from all over the clip."""
+    """Colours that serve some frames from all over the clip: most for large areas, some for thin lines."""
     from PIL import Image
 
-    chosen = [images[place] for place in np.unique(np.linspace(0, len(images) - 1, 6).astype(int))]
+    chosen = [images[place] for place in np.unique(np.linspace(0, len(images) - 1, 8).astype(int))]
     width, height = chosen[0].size
     page = Image.new("RGB", (width, height * len(chosen)))
     for row, image in enumerate(chosen):
         page.paste(image, (0, row * height))
-    return page.quantize(255, method=Image.Quantize.MEDIANCUT)
+    areas = page.quantize(176, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    lines = page.quantize(80, method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*areas[: 3 * 176], *lines[: 3 * 80]])
+    return palette
 
 
 def peek(pictures: Iterable[Picture]) -> tuple[Picture, Iterator[Picture]]:

@@ -115,9 +115,9 @@ def panel(
     background = wishes.background
     if isinstance(background, Palette):
         stage: Stage = make_stage(background, extent.ground, extent.size)
-        backdrop: np.ndarray | Colour | None = paint_stage(
-            stage, points, act.model.surface, cameras, path[run], view.yaw
-        )
+        still = all(camera is cameras[0] for camera in cameras)
+        centres = np.broadcast_to(path.mean(axis=0), (len(run), 3)) if still else path[run]
+        backdrop: np.ndarray | Colour | None = paint_stage(stage, points, act.model.surface, cameras, centres, view.yaw)
     else:
         backdrop = background
     drawn = draw(

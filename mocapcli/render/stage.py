@@ -83,17 +83,19 @@ def paint_stage(
     """The backdrop of every frame, with the shadow of the points; the floor fades around `centres`."""
     shadows = cast_shadows(stage, points, surface, cameras, yaw)
     palette = stage.palette
-    images = np.empty((len(cameras), cameras[0].height, cameras[0].width, 3), np.uint8)
-    fill_stage(
-        np.stack([camera.position for camera in cameras]),
-        np.stack([np.array(camera.rotation) for camera in cameras]),
-        np.array([(camera.focal, *camera.centre) for camera in cameras], dtype=np.float64),
-        np.ascontiguousarray(centres, dtype=np.float64),
-        shadows,
-        np.array([stage.ground, stage.cell, stage.reach, palette.shadow]),
-        np.array([palette.horizon, palette.top, palette.floor, palette.line], dtype=np.float64),
-        images,
-    )
+    colours = np.array([palette.horizon, palette.top, palette.floor, palette.line], dtype=np.float64)
+    height, width = cameras[0].height, cameras[0].width
+    images = np.empty((len(cameras), height, width, 3), np.uint8)
+    empty, lit = np.empty((height, width, 3), np.float32), np.empty((height, width), np.float32)
+    seen: tuple[Camera, bytes] | None = None
+    for frame, camera in enumerate(cameras):
+        centre = np.ascontiguousarray(centres[frame], dtype=np.float64)
+        if seen is None or seen[0] is not camera or seen[1] != centre.tobytes():
+            lens = np.array([camera.focal, *camera.centre], dtype=np.float64)
+            numbers = np.array([stage.ground, stage.cell, stage.reach])
+            fill_stage(np.array(camera.position), np.array(camera.rotation), lens, centre, numbers, colours, empty, lit)
+            seen = (camera, centre.tobytes())
+        shade_floor(empty, lit, shadows[frame], palette.shadow, images[frame])
     return images
 
 
@@ -123,51 +125,55 @@ def line_cover(place, step, cell):
     return max(min(off + step / 2, half) - max(off - step / 2, -half), 0.0) / step
 
 
-@inlined
-def shadow_at(shadows, t, x, y):
-    """Between the four coarse pixels around a place, given in coarse pixels."""
-    rows, columns = shadows.shape[1], shadows.shape[2]
-    sx, sy = min(max(x, 0.0), columns - 1.0), min(max(y, 0.0), rows - 1.0)
-    i, j = int(sx), int(sy)
-    right, below = min(i + 1, columns - 1), min(j + 1, rows - 1)
-    upper = shadows[t, j, i] * (1 - sx + i) + shadows[t, j, right] * (sx - i)
-    lower = shadows[t, below, i] * (1 - sx + i) + shadows[t, below, right] * (sx - i)
-    return upper * (1 - sy + j) + lower * (sy - j)
+@compiled
+def fill_stage(position, rotation, lens, centre, numbers, palette, empty, lit):
+    """Each pixel's ray meets the floor or the backdrop: its colour, and how much of a shadow it can show."""
+    height, width, _ = empty.shape
+    ground, cell, reach = numbers
+    focal, middle_x, middle_y = lens
+    r = rotation
+    above = position[1] - ground
+    for y in range(height):
+        v = -(y + 0.5 - middle_y) / focal
+        for x in range(width):
+            u = (x + 0.5 - middle_x) / focal
+            dx = r[0, 0] * u + r[0, 1] * v - r[0, 2]
+            dy = r[1, 0] * u + r[1, 1] * v - r[1, 2]
+            dz = r[2, 0] * u + r[2, 1] * v - r[2, 2]
+            rise = min(abs(dy) / math.sqrt(dx * dx + dy * dy + dz * dz) / 0.45, 1.0)
+            share = rise * rise * (3 - 2 * rise) if dy > 0 else 0.0
+            near, line = 0.0, 0.0
+            if dy < -1e-6 and above > 0:
+                far = -above / dy
+                gx, gz = position[0] + far * dx, position[2] + far * dz
+                off = math.hypot(gx - centre[0], gz - centre[2]) / reach
+                near = math.exp(-off * off)
+                # How far the floor runs by from one pixel to the next, to the right and down.
+                step_x = far / focal * (abs(r[0, 0] - dx * r[1, 0] / dy) + abs(r[0, 1] - dx * r[1, 1] / dy))
+                step_z = far / focal * (abs(r[2, 0] - dz * r[1, 0] / dy) + abs(r[2, 1] - dz * r[1, 1] / dy))
+                line = max(line_cover(gx, step_x, cell), line_cover(gz, step_z, cell)) * near
+            for k in range(3):
+                colour = palette[0, k] * (1 - share) + palette[1, k] * share
+                colour = colour * (1 - near) + palette[2, k] * near
+                empty[y, x, k] = colour * (1 - line) + palette[3, k] * line
+            lit[y, x] = math.sqrt(near)
 
 
 @compiled
-def fill_stage(positions, rotations, lenses, centres, shadows, numbers, palette, images):
-    """Each pixel's ray meets the floor or the backdrop."""
-    frames, height, width, _ = images.shape
-    ground, cell, reach, strength = numbers[0], numbers[1], numbers[2], numbers[3]
-    across, down = shadows.shape[2] / width, shadows.shape[1] / height
-    for t in range(frames):
-        focal, middle_x, middle_y = lenses[t, 0], lenses[t, 1], lenses[t, 2]
-        r = rotations[t]
-        above = positions[t, 1] - ground
-        for y in range(height):
-            v = -(y + 0.5 - middle_y) / focal
-            for x in range(width):
-                u = (x + 0.5 - middle_x) / focal
-                dx = r[0, 0] * u + r[0, 1] * v - r[0, 2]
-                dy = r[1, 0] * u + r[1, 1] * v - r[1, 2]
-                dz = r[2, 0] * u + r[2, 1] * v - r[2, 2]
-                rise = min(abs(dy) / math.sqrt(dx * dx + dy * dy + dz * dz) / 0.45, 1.0)
-                share = rise * rise * (3 - 2 * rise) if dy > 0 else 0.0
-                near, line, shade = 0.0, 0.0, 0.0
-                if dy < -1e-6 and above > 0:
-                    far = -above / dy
-                    gx, gz = positions[t, 0] + far * dx, positions[t, 2] + far * dz
-                    off = math.hypot(gx - centres[t, 0], gz - centres[t, 2]) / reach
-                    near = math.exp(-off * off)
-                    # How far the floor runs by from one pixel to the next, to the right and down.
-                    step_x = far / focal * (abs(r[0, 0] - dx * r[1, 0] / dy) + abs(r[0, 1] - dx * r[1, 1] / dy))
-                    step_z = far / focal * (abs(r[2, 0] - dz * r[1, 0] / dy) + abs(r[2, 1] - dz * r[1, 1] / dy))
-                    line = max(line_cover(gx, step_x, cell), line_cover(gz, step_z, cell)) * near
-                    shadow = shadow_at(shadows, t, (x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5)
-                    shade = strength * shadow * math.sqrt(near)
-                for k in range(3):
-                    colour = palette[0, k] * (1 - share) + palette[1, k] * share
-                    colour = colour * (1 - near) + palette[2, k] * near
-                    colour = colour * (1 - line) + palette[3, k] * line
-                    images[t, y, x, k] = np.uint8(min(max(colour * (1 - shade) + 0.5, 0.0), 255.0))
+def shade_floor(empty, lit, shadow, strength, image):
+    """The floor with a shadow, which is given coarser and read between the four values around a pixel."""
+    height, width, _ = empty.shape
+    rows, columns = shadow.shape
+    for y in range(height):
+        sy = min(max((y + 0.5) * rows / height - 0.5, 0.0), rows - 1.0)
+        j = int(sy)
+        below = min(j + 1, rows - 1)
+        for x in range(width):
+            sx = min(max((x + 0.5) * columns / width - 0.5, 0.0), columns - 1.0)
+            i = int(sx)
+            right = min(i + 1, columns - 1)
+            upper = shadow[j, i] * (1 - sx + i) + shadow[j, right] * (sx - i)
+            lower = shadow[below, i] * (1 - sx + i) + shadow[below, right] * (sx - i)
+            light = 1 - strength * lit[y, x] * (upper * (1 - sy + j) + lower * (sy - j))
+            for k in range(3):
+                image[y, x, k] = np.uint8(min(max(empty[y, x, k] * light + 0.5, 0.0), 255.0))
