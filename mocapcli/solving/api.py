@@ -175,7 +175,10 @@ def fit_to_rig(seen: Points, tracks: Tracks, reference: "RigReference", options:
     chains = find_chains(points, reference.parents, pose)
     fitting = uniform_scale(chains, points, pose)
     if fitting is None:
-        raise InvalidDataError("no two of the matched joints are ever seen together", remedy="see --list and --map")
+        raise InvalidDataError(
+            "the matched joints tell no size: no two are seen at once, or all are in one place",
+            remedy="see --list and --map",
+        )
     unit = options.scale or tracks.metres_per_unit
     if unit is None and options.keep_scale:
         name = guess_unit(fitting)
@@ -276,7 +279,8 @@ def _report(
         )
         for joint in mapping.matched
     )
-    factors = np.abs(np.log([chain.length * fit.scale / chain.rig_length for chain in fit.chains] or [1.0]))
+    rigid = [chain.length * fit.scale / chain.rig_length for chain in fit.chains if chain.rigid]
+    factors = np.abs(np.log(rigid or [1.0]))
     still = tuple(name for name, moves in zip(mapping.joints, known, strict=True) if not moves)
     return SolveReport(
         motion.frames,

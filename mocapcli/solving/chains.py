@@ -11,6 +11,7 @@ from mocapcli.kinematics import depth_levels
 
 Points = Float[np.ndarray, "frames joints 3"]
 STEADY = 0.1  # spread of a distance, relative to it, below which what lies between is taken for rigid
+STRAIGHT = 0.97  # share of the way along the bones that the straight line between their ends has where they are in line
 SHORTEST = 1e-3  # of the rig's size: shorter bones say nothing of proportions
 WIDEST = 4.0  # factor by which one bone's proportion may differ from the whole's
 
@@ -22,8 +23,11 @@ class Chain:
     above: int
     below: int
     bones: tuple[int, ...]
-    rig_length: float  # between the two joints in the rig's reference pose, or along the bones where they bend
+    rig_length: float
     length: float  # the same in the tracks
+    rigid: (
+        bool  # the two lengths measure the same thing; else a limb's full length and the farthest it was seen to reach
+    )
 
 
 def find_chains(
@@ -56,23 +60,25 @@ def _chain(
     parents: Int[np.ndarray, " joints"],
     pose: Float[np.ndarray, "joints 3"],
 ) -> Chain:
-    """One bone has one length; several that keep their distance are rigid; others are as long as they ever reach."""
+    """One bone has one length; several in line that keep their distance are as good as one; others are a limb."""
     straight = float(np.linalg.norm(pose[below] - pose[above]))
-    low, middle, high = np.percentile(distances, (5, 50, 95))
-    if len(bones) == 1 or (len(distances) > 1 and high - low < STEADY * middle):
-        return Chain(above, below, bones, straight, float(middle))
     along = sum(float(np.linalg.norm(pose[bone] - pose[parents[bone]])) for bone in bones)
-    return Chain(above, below, bones, max(along, straight), float(high))
+    low, middle, high = np.percentile(distances, (5, 50, 95))
+    steady = high - low < STEADY * middle and straight > STRAIGHT * along
+    if len(bones) == 1 or steady:
+        return Chain(above, below, bones, straight, float(middle), True)
+    return Chain(above, below, bones, max(along, straight), float(high), False)
 
 
 def uniform_scale(chains: Sequence[Chain], points: Points, pose: Float[np.ndarray, "joints 3"]) -> float | None:
     """The rig's size over the subject's: the median over chains, long ones counting more."""
-    if chains:
-        ratios = np.array([chain.rig_length / chain.length for chain in chains])
+    rigid = [chain for chain in chains if chain.rigid]
+    if rigid:
+        ratios = np.array([chain.rig_length / chain.length for chain in rigid])
         order = np.argsort(ratios)
-        weights = np.cumsum(np.array([chain.rig_length for chain in chains])[order])
+        weights = np.cumsum(np.array([chain.rig_length for chain in rigid])[order])
         return float(ratios[order][np.searchsorted(weights, weights[-1] / 2)])
-    # No chain, as of the four feet alone: how far they are from each other.
+    # Only ends of limbs, as of the four feet: how far they are from each other.
     spreads: list[float] = []
     for frame in points:
         seen = np.isfinite(frame[:, 0])
@@ -87,8 +93,8 @@ def proportions(chains: Sequence[Chain], scale: float, joints: int) -> Float[np.
     logs, counts = np.zeros(joints), np.zeros(joints)
     for chain in chains:
         ratio = np.log(np.clip(chain.length * scale / chain.rig_length, 1 / WIDEST, WIDEST))
-        if len(chain.bones) > 1 and ratio < 0:  # perhaps it was never seen stretched
-            ratio = ratio / 2
+        if not chain.rigid:
+            ratio = max(ratio, 0.0)  # a limb never seen stretched need not be short
         for bone in chain.bones:
             logs[bone] += ratio
             counts[bone] += 1

@@ -12,12 +12,12 @@ from mocapcli.retarget_names import NAMESPACE, Match
 
 SIDES = {"left": "l", "l": "l", "right": "r", "r": "r"}
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-NOISE = ("study", "joint", "jnt", "bone", "def", "bip", "j", "center", "centre", "01", "1", "mixamorig", "b")
+NOISE = ("joint", "jnt", "bone", "def", "bip", "j", "c", "b", "center", "centre", "01", "1")
 # The landmark, what estimators call it, and what rigs call the joint that sits there, the likeliest first.
 LANDMARKS = (
     ("pelvis", "pelvis|hips|midhip|hip|root", "hips|pelvis|hip|root"),
     ("neck", "neck|midshoulder|shoulder|thorax", "neck|neck1"),
-    ("head", "head|headtop|nose", "head"),
+    ("head", "head", "head"),
     ("spine", "spine|torso|chest|upperspine", "spine2|spine3|chest|upperchest|spine1|spine"),
     ("shoulder", "shoulder|upperarm|acromion|shoulderjoint", "arm|upperarm|uparm|shoulderjoint|shoulder"),
     ("elbow", "elbow|forearm|lowerarm", "forearm|lowerarm|loarm|elbow"),
@@ -27,6 +27,16 @@ LANDMARKS = (
     ("ankle", "ankle|anklejoint|foot", "foot|ankle"),
     ("toe", "bigtoe|toe|toes|footindex|toebase", "toebase|toe|toes|ball"),
 )
+
+
+POINTS = ("elbow", "wrist", "knee", "ankle")  # words of people who name points, not bones
+
+
+def speaks_of_points(tracks: Sequence[str], joints: Sequence[str]) -> bool:
+    """Whether these tracks are landmarks and not joints of such a rig: then a shoulder is where the arm begins."""
+    words = {_simplify(name)[1] for name in tracks}
+    same = len(set(tracks) & set(joints))
+    return not words.isdisjoint(POINTS) and same < len(tracks) / 2
 
 
 def match_landmarks(tracks: Sequence[str], joints: Sequence[str]) -> Match:

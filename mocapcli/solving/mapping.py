@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError, UsageError
 from mocapcli.retarget_names import match_joints
-from mocapcli.solving.landmarks import match_landmarks
+from mocapcli.solving.landmarks import match_landmarks, speaks_of_points
 from mocapcli.tracks.data import Tracks
 
 LARGEST_MAP = 1 << 22  # bytes
@@ -49,7 +49,8 @@ def map_joints(joints: Sequence[str], tracks: Sequence[str], told: Iterable[str]
     fixed = _told(joints, tracks, told)
     for joint, places in fixed.items():
         sources[joint], reasons[joint] = places, "told"
-    for find, reason in ((match_joints, "name"), (match_landmarks, "landmark")):
+    ways = [(match_joints, "name"), (match_landmarks, "landmark")]
+    for find, reason in reversed(ways) if speaks_of_points(tracks, joints) else ways:
         used = {track for places in sources for track in places}
         free_tracks = [track for track in range(len(tracks)) if track not in used]
         free_joints = [joint for joint in range(len(joints)) if joint not in fixed and not sources[joint]]
@@ -83,7 +84,8 @@ def _told(joints: Sequence[str], tracks: Sequence[str], told: Iterable[str]) -> 
     pairs: dict[int, tuple[int, ...]] = {}
     for wish in told:
         for joint, names in _pairs(wish, tracks).items():
-            pairs[_index(joint, joints, "joint of the rig")] = tuple(_index(name, tracks, "track") for name in names)
+            place = _index(joint, joints, "joint of the rig")
+            pairs[place] = tuple(_index(name, tracks, "track") for name in names)
     return pairs
 
 

@@ -19,8 +19,10 @@ from mocapcli.solving.chains import place_missing
 Points = Float[np.ndarray, "frames joints 3"]
 MOST_CELLS = 20_000  # frames × joints of a window: what keeps memory flat
 LONGEST, SHORTEST, OVERLAP = 256, 96, 32  # frames; the overlap is beyond what the closed form looks to the side
-UNSEEN_NOISE = 0.02  # in sizes: of joints placed by their neighbours' pull
-ROUNDS, ROUND_SWEEPS = 12, 3  # of placing unseen joints and turning bones in turns
+# In sizes, of joints placed by their neighbours' pull: falling, so that limbs bend as is their habit before they
+# have to reach; at last they nearly must.
+UNSEEN_NOISE, FINAL_NOISE = 0.05, 0.005
+ROUNDS, ROUND_SWEEPS = 10, 1  # of placing unseen joints and turning bones in turns
 NOISE_FRAMES = 2000  # looked at to measure noise
 
 
@@ -101,7 +103,7 @@ class _Solver:
         self, points: Points, trust: Float[np.ndarray, "frames joints"], guess: Points
     ) -> tuple[Float[np.ndarray, "frames joints 4"], Points]:
         unseen = ~np.isfinite(points[..., 0])
-        noise = np.where(unseen, UNSEEN_NOISE, self.noise / np.clip(trust, 0.1, 1.0))
+        noise = np.where(unseen, FINAL_NOISE, self.noise / np.clip(trust, 0.1, 1.0))
         with torch.no_grad():
             places = self._complete(points, unseen, noise, guess)
             world = self._rotate(places, noise)
@@ -120,8 +122,8 @@ class _Solver:
         inner = self.parents >= 0
         bones = guess - np.where(inner[:, None], guess[:, self.parents], guess)
         places = place_missing(points, self.parents, bones, guess)
-        for _ in range(ROUNDS):
-            deltas = self._deltas(places, noise, Settings(sweeps=ROUND_SWEEPS, stretch=0.0))
+        for level in np.geomspace(UNSEEN_NOISE, FINAL_NOISE, ROUNDS):
+            deltas = self._deltas(places, np.where(unseen, level, noise), Settings(sweeps=ROUND_SWEEPS, stretch=0.0))
             turned = np.einsum("fjab,jb->fja", deltas[:, self.parents], self.bones)
             places = place_missing(points, self.parents, turned, guess)
         return places
@@ -153,38 +155,32 @@ def guess_places(points: Points, anchor: Float[np.ndarray, "joints 3"]) -> Point
 
     Frames that show too little borrow from their neighbours.
     """
-    frames = len(points)
-    turns, shifts = np.full((frames, 2), np.nan), np.full((frames, 3), np.nan)
-    for frame, place in enumerate(points):
-        seen = np.isfinite(place[:, 0])
-        if not seen.any():
-            continue
-        here, there = place[seen], anchor[seen]
-        shifts[frame] = here.mean(axis=0)
-        here, there = here - here.mean(axis=0), there - there.mean(axis=0)
-        turn = [
-            (here[:, [0, 2]] * there[:, [0, 2]]).sum(),
-            (here[:, 0] * there[:, 2] - here[:, 2] * there[:, 0]).sum(),
-        ]
-        length = np.hypot(*turn)
-        if length > 1e-9:
-            turns[frame] = np.array(turn) / length
-    turns, shifts = _bridge(turns, (1.0, 0.0)), _bridge(shifts, (0.0, 0.0, 0.0))
-    return _carry(points, anchor, np.arctan2(turns[:, 1], turns[:, 0]), shifts)
-
-
-def _carry(
-    points: Points, anchor: Float[np.ndarray, "joints 3"], angle: Float[np.ndarray, " frames"], shifts: np.ndarray
-) -> Points:
-    """The anchor turned by those angles; its seen part's middle goes where the shifts say."""
-    cosine, sine, nil = np.cos(angle), np.sin(angle), np.zeros_like(angle)
-    rows = [[cosine, nil, sine], [nil, nil + 1, nil], [-sine, nil, cosine]]
-    turn = np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    headings, places = np.full((len(points), 2), np.nan), np.full((len(points), 3), np.nan)
     seen = np.isfinite(points[..., 0])
-    seen[~seen.any(axis=1)] = seen.any(axis=0)
-    middle = (seen[..., None] * anchor).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)[:, None]
-    carried: np.ndarray = np.einsum("fab,fjb->fja", turn, anchor - middle[:, None]) + shifts[:, None]
+    for frame in np.flatnonzero(seen.sum(axis=1) > 1):
+        headings[frame] = _heading(points[frame, seen[frame]], anchor[seen[frame]])
+    headings = _bridge(headings, (1.0, 0.0))
+    turns = _about_vertical(np.arctan2(headings[:, 1], headings[:, 0]))
+    for frame in np.flatnonzero(seen.any(axis=1)):
+        middle = anchor[seen[frame]].mean(axis=0)
+        places[frame] = points[frame, seen[frame]].mean(axis=0) - turns[frame] @ middle
+    carried: np.ndarray = np.einsum("fab,jb->fja", turns, anchor) + _bridge(places, (0.0, 0.0, 0.0))[:, None]
     return carried
+
+
+def _heading(here: Float[np.ndarray, "seen 3"], there: Float[np.ndarray, "seen 3"]) -> Float[np.ndarray, " 2"]:
+    """Cosine and sine of the best turn about the vertical; NaN where points on a plumb line tell of none."""
+    here, there = here - here.mean(axis=0), there - there.mean(axis=0)
+    cosine = (here[:, [0, 2]] * there[:, [0, 2]]).sum()
+    sine = (here[:, 0] * there[:, 2] - here[:, 2] * there[:, 0]).sum()
+    length = np.hypot(cosine, sine)
+    return np.array([cosine, sine]) / length if length > 1e-9 else np.full(2, np.nan)
+
+
+def _about_vertical(angles: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
+    cosine, sine, nil = np.cos(angles), np.sin(angles), np.zeros_like(angles)
+    rows = [[cosine, nil, sine], [nil, nil + 1, nil], [-sine, nil, cosine]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def _bridge(

@@ -175,4 +175,4 @@ def _rate(times: np.ndarray | None) -> float | None:
     if gaps.min() <= 0:
         return None
     rate = 1.0 / float(np.median(gaps))
-    return round(rate) if rate > 1 and abs(rate - round(rate)) < 0.01 * rate else rate
+    return float(round(rate)) if rate > 1 and abs(rate - round(rate)) < 0.01 * rate else rate
