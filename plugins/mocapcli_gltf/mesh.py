@@ -1,7 +1,7 @@
 """All meshes of a scene as one `Mesh`.
 
-Vertices are brought to the world of the rest pose as their first joint carries them there, so that parts, skins
-and other formats share one space; what is left goes into the inverse bind matrices, so skinning stays exact.
+Vertices are brought to the world of the rest pose as the first joint that moves any of them carries them there,
+so that parts, skins and other formats share one space; what is left goes into the inverse bind matrices, so skinning stays exact.
 """
 
 from dataclasses import dataclass, field
@@ -111,7 +111,7 @@ class MeshReader:
         self.vertex_count += count
         if self.vertex_count > MAX_VERTICES:
             raise ReadError("the meshes have too many vertices to hold", place=place)
-        placement = self.place(node, vertices.skin_indices is not None)
+        placement = self.place(node, used_slots(vertices))
         indices = vertices.skin_indices if placement.skinned else None
         if indices is None:
             indices = np.zeros((count, 1), np.int32)
@@ -123,12 +123,15 @@ class MeshReader:
         self.parts.append((moved(vertices, placement.to_world), placement.binds[indices]))
         return start, count
 
-    def place(self, node: int, weighted: bool) -> Placement:
+    def place(self, node: int, used: Int[np.ndarray, " slots"] | None) -> Placement:
+        """`used`: which joints of its skin move the vertices; None where they carry no weights."""
         record = self.document.record("nodes", node)
-        skin = record.get("skin") if weighted else None
+        skin = record.get("skin") if used is not None else None
         key = node if skin is None else ("skin", str(skin))
         if key not in self.placements:
-            self.placements[key] = self.place_rigid(node) if skin is None else self.place_skin(skin)
+            self.placements[key] = (
+                self.place_rigid(node) if used is None or skin is None else self.place_skin(skin, used)
+            )
         return self.placements[key]
 
     def place_rigid(self, node: int) -> Placement:
@@ -145,7 +148,7 @@ class MeshReader:
         row = self.rows[above]
         return self.placed([row], (self.gauge[row] @ relative)[None], world, False)
 
-    def place_skin(self, index: Any) -> Placement:
+    def place_skin(self, index: Any, used: Int[np.ndarray, " slots"]) -> Placement:
         skin = self.document.record("skins", index)
         nodes = children(skin, "joints")
         inverse = np.tile(np.eye(4), (len(nodes), 1, 1))
@@ -157,9 +160,13 @@ class MeshReader:
             inverse[:, 3] = (0.0, 0.0, 0.0, 1.0)
         if not nodes:
             raise ReadError("has no joints", place=f"skins[{index}]")
-        first = self.hierarchy.world[check_index(nodes[0], len(self.hierarchy.local), "nodes")] @ inverse[0]
+        for node in nodes:
+            check_index(node, len(self.hierarchy.local), "nodes")
         rows = [self.rows[node] for node in nodes]
-        return self.placed(rows, self.gauge[rows] @ inverse, first, True)
+        moving = [slot for slot in used if slot < len(nodes)]
+        first = min(moving, key=lambda slot: rows[slot], default=0)
+        world = self.hierarchy.world[nodes[first]] @ inverse[first]
+        return self.placed(rows, self.gauge[rows] @ inverse, world, True)
 
     def placed(
         self, rows: list[int], inverse: Float[np.ndarray, "binds 4 4"], world: Float[np.ndarray, "4 4"], skinned: bool
@@ -176,19 +183,30 @@ class MeshReader:
         vertices = [part for part, _ in self.parts]
         counts = [len(part.positions) for part in vertices]
         indices, weights = merge_influences(self.parts)
+        # Binds that move nothing may stand anywhere, and mislead those who write them.
+        used = np.unique(indices[weights > 0])
+        indices = np.where(weights > 0, np.searchsorted(used, indices), 0).astype(np.int32)
         return Mesh(
             vertices=np.concatenate([part.positions for part in vertices]),
             faces=np.concatenate(self.faces),
             skin_indices=indices,
             skin_weights=weights,
-            bind_joints=np.array(self.binds.joints),
-            inverse_binds=np.array(self.binds.matrices),
+            bind_joints=np.array(self.binds.joints)[used],
+            inverse_binds=np.array(self.binds.matrices)[used],
             normals=merge_optional([part.normals for part in vertices], counts, (0.0, 1.0, 0.0)),
             uvs=merge_optional([part.uvs for part in vertices], counts, (0.0, 0.0)),
             colours=merge_optional([part.colours for part in vertices], counts, (1.0, 1.0, 1.0, 1.0)),
             face_materials=np.concatenate(self.face_materials) if self.materials.found else None,
             materials=tuple(self.materials.found),
         )
+
+
+def used_slots(vertices: Vertices) -> Int[np.ndarray, " slots"] | None:
+    """Joints of the skin that have any weight."""
+    if vertices.skin_indices is None:
+        return None
+    weights = np.ones(vertices.skin_indices.shape) if vertices.skin_weights is None else vertices.skin_weights
+    return np.unique(vertices.skin_indices[weights > 0]).astype(np.int64)
 
 
 def moved(vertices: Vertices, matrix: Float[np.ndarray, "4 4"]) -> Vertices:

@@ -38,7 +38,8 @@ READERS = {
     "bvh": ("blender", "three"),
     "usdc": ("blender",),
 }
-SOURCE_READERS = {"fbx": "blender"}  # three's FBX loader rounds times and cubic curves; elsewhere three's the truth
+# three slerps between sparse FBX keys and adds OFFSET to BVH position channels; for the rest it is the truth
+SOURCE_READERS = {"fbx": "blender", "bvh": "blender"}
 FRAMES = 24
 
 

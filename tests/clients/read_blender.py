@@ -70,8 +70,8 @@ def play(clip: str | None) -> None:
     """Several takes arrive as several actions: choose the one that carries the clip's name."""
     if clip is None or len(bpy.data.actions) < 2:
         return
-    found = [a for a in bpy.data.actions if a.name == clip or a.name.endswith("|" + clip)]
-    found = found or [a for a in bpy.data.actions if clip in a.name]
+    found = [a for a in bpy.data.actions if f"|{clip}|" in f"|{a.name}|"]
+    found = found or sorted((a for a in bpy.data.actions if clip in a.name), key=lambda a: len(a.name))
     for scene_object in bpy.context.scene.objects:
         if scene_object.type == "ARMATURE" and found:
             data = scene_object.animation_data or scene_object.animation_data_create()

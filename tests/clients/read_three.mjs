@@ -22,7 +22,7 @@ function withoutPictures(json) {
   for (const mesh of json.meshes ?? []) for (const primitive of mesh.primitives) delete primitive.material;
   const draco = 'KHR_draco_mesh_compression';
   if (json.extensionsRequired?.includes(draco)) {
-    json.extensionsRequired = json.extensionsRequired.filter((name) => name !== draco);
+    for (const list of ['extensionsRequired', 'extensionsUsed']) json[list] = json[list].filter((name) => name !== draco);
     delete json.meshes;
     for (const node of json.nodes) { delete node.mesh; delete node.skin; }
   }
