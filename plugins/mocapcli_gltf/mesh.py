@@ -1,7 +1,8 @@
 """All meshes of a scene as one `Mesh`.
 
 Vertices are brought to the world of the rest pose as the first joint that moves any of them carries them there,
-so that parts, skins and other formats share one space; what is left goes into the inverse bind matrices, so skinning stays exact.
+so that parts, skins and other formats share one space; what is left goes into the inverse bind matrices, so
+skinning stays exact.
 """
 
 from dataclasses import dataclass, field
