@@ -1,0 +1,112 @@
+"""One clip to be judged: the rig, the truth, what each row predicts, and the copy they are held against."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from mocapcli.extensions import Metric
+from mocapcli.kinematics import depth_levels, motion_world, polar
+from mocapcli.metrics import Comparison, Pose, Subject, facing_turns
+from mocapcli.network.reference import RigReference
+from mocapcli.types import Motion, Skeleton
+
+COPY = "copy"
+Figures = dict[str, float]
+Rows = dict[str, Figures]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Everything there is to measure of one clip."""
+
+    subject: Subject
+    truth: Pose
+    fps: float
+    predictions: Mapping[str, Pose] = field(default_factory=dict)  # by row
+
+
+def subject_of(reference: RigReference) -> Subject:
+    return Subject(
+        reference.parents,
+        reference.deforms,
+        reference.reference_positions,
+        reference.reference_rotations,
+        float(reference.size),
+    )
+
+
+def pose_of(skeleton: Skeleton, motion: Motion) -> Pose:
+    """A clip of a rig in the world."""
+    world = motion_world(skeleton, motion)
+    return Pose(world[..., :3, 3], polar(world[..., :3, :3])[0])
+
+
+def pose_from_rotations(
+    subject: Subject,
+    rotations: Float[np.ndarray, "frames joints 3 3"],
+    roots: Float[np.ndarray, "frames joints 3"],
+) -> Pose:
+    """Forward kinematics of world rotations with the reference pose's bones; of `roots` only roots are read."""
+    reference, parents = subject.reference_positions, subject.parents
+    positions = roots.copy()
+    for level in depth_levels(parents)[1:]:
+        above = parents[level]
+        bones = reference[level] - reference[above]
+        offsets = np.einsum("jba,jb->ja", subject.reference_rotations[above], bones)
+        positions[:, level] = positions[:, above] + np.einsum("fjab,jb->fja", rotations[:, above], offsets)
+    return Pose(positions, rotations)
+
+
+def copy_pose(subject: Subject, truth: Pose, given_facing: bool = True) -> Pose:
+    """The reference pose in every frame; turned about the vertical to the true facing, which is generous to it.
+
+    It stands still at the middle of the true path.
+    """
+    frames = len(truth.positions)
+    points = np.tile(subject.reference_positions, (frames, 1, 1))
+    rotations = np.tile(subject.reference_rotations, (frames, 1, 1, 1))
+    if given_facing:
+        angles = facing_turns(points[:, subject.shown], truth.positions[:, subject.shown])
+        turns = turns_about_vertical(angles)
+        points = np.einsum("fab,fjb->fja", turns, points)
+        rotations = turns[:, None] @ rotations
+    stand = truth.positions[:, subject.root].mean(axis=0)
+    points = points - points[:, [subject.root]] + stand
+    return Pose(points, rotations if truth.rotations is not None else None, travels=truth.travels, stands=truth.stands)
+
+
+def turns_about_vertical(angles: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
+    turns = np.zeros((len(angles), 3, 3))
+    turns[:, 0, 0] = turns[:, 2, 2] = np.cos(angles)
+    turns[:, 0, 2], turns[:, 1, 1] = np.sin(angles), 1.0
+    turns[:, 2, 0] = -turns[:, 0, 2]
+    return turns
+
+
+def measure_case(case: Case, metrics: Mapping[str, Metric]) -> Rows:
+    """Every figure of every row; the copy comes first."""
+    faced, plain = (copy_pose(case.subject, case.truth, given) for given in (True, False))
+    rows: Rows = {COPY: {}}
+    for name, metric in metrics.items():
+        copy = Comparison(case.subject, faced if metric.given_facing else plain, case.truth, case.fps)
+        if metric.needs <= copy.has:
+            rows[COPY][name] = float(metric.measure(copy))
+    for row, pose in case.predictions.items():
+        comparison = Comparison(case.subject, pose, case.truth, case.fps)
+        rows[row] = {
+            name: float(metric.measure(comparison))
+            for name, metric in metrics.items()
+            if metric.needs <= comparison.has
+        }
+    return rows
+
+
+def skill(value: float, copy: float, ideal: float = 0.0) -> float:
+    """1 − error/copy: one for the truth, nil for what copying the reference pose scores; NaN where copying is perfect.
+
+    Of a ratio the error is its distance from what is ideal.
+    """
+    worst = abs(copy - ideal)
+    return 1 - abs(value - ideal) / worst if worst > 1e-9 else float("nan")

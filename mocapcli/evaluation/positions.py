@@ -1,0 +1,95 @@
+"""P2R, positions to rotations: what the rotation head does with joint positions as they are, and with noise on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from mocapcli.data.cache import Cache
+from mocapcli.data.windows import Window, cut_motion, random_of
+from mocapcli.evaluation.cases import Case, pose_from_rotations, pose_of, subject_of
+from mocapcli.metrics import Pose, Subject
+from mocapcli.network.anchored import estimate_deltas, estimate_noise
+from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
+from mocapcli.network.rotation_head import RotationHead
+
+NOISES = (0.0, 0.005, 0.01)  # of the rig's size, standard deviation of each coordinate
+MEMORY_SECONDS = 0.15  # after which the noise has forgotten all but 1/e of itself
+CLOSED_FORM = "closed_form"
+Points = Float[np.ndarray, "frames joints 3"]
+Turns = Float[np.ndarray, "frames joints 3 3"]
+
+
+@dataclass(frozen=True)
+class PositionsToRotations:
+    """The P2R setting: rows for the closed form and each head, at each level of noise."""
+
+    heads: Mapping[str, RotationHead] = field(default_factory=dict)  # by row
+    noises: tuple[float, ...] = NOISES
+    seed: int = 0
+    name: str = "p2r"
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return tuple(row_name(row, level) for level in self.noises for row in (CLOSED_FORM, *self.heads))
+
+    def case(self, cache: Cache, window: Window) -> Case:
+        asset = cache.load(window.entry)
+        motion = cut_motion(asset.motions[window.motion], window.start, window.frames)
+        reference = reference_of_asset(asset)
+        subject, truth = subject_of(reference), pose_of(asset.rig.skeleton, motion)
+        noise = correlated_noise(self.seed, window.label, truth.positions.shape[:2], motion.fps) * subject.size
+        predictions = {}
+        for level in self.noises:
+            points = truth.positions + level * noise
+            predictions[row_name(CLOSED_FORM, level)] = posed(subject, closed_form(points, reference), points)
+            for row, head in self.heads.items():
+                predictions[row_name(row, level)] = posed(subject, run_head(head, points, reference), points)
+        return Case(subject, truth, motion.fps, predictions)
+
+
+def row_name(row: str, noise: float) -> str:
+    """`ours` on true positions, `ours_noise_0.5` with half a per cent of noise."""
+    return f"{row}_noise_{100 * noise:g}" if noise else row
+
+
+def correlated_noise(seed: int, label: str, shape: tuple[int, int], fps: float) -> Points:
+    """Unit noise on every coordinate of [frames, joints] that drifts.
+
+    e_t = ρ e_{t−1} + √(1−ρ²) n_t with ρ = exp(−1 / (0.15 s · fps)). Stationary from the first frame on; the same for a seed and window, whatever level it is scaled to.
+    """
+    random = random_of("positions noise", seed, label)
+    fresh = random.standard_normal((*shape, 3))
+    kept = np.exp(-1 / (MEMORY_SECONDS * fps))
+    noise = np.empty_like(fresh)
+    noise[0] = fresh[0]
+    for frame in range(1, len(fresh)):
+        noise[frame] = kept * noise[frame - 1] + np.sqrt(1 - kept**2) * fresh[frame]
+    return noise
+
+
+def closed_form(points: Points, reference: RigReference) -> Turns:
+    """World rotations without any learning; the noise is read off the bones' lengths."""
+    rig = batch_rigs([reference], torch.float64)
+    positions = torch.from_numpy(points / reference.size)[None]
+    noise = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+    with torch.no_grad():
+        deltas = estimate_deltas(positions, rig.anchors, noise).deltas[0].numpy()
+    return np.asarray(deltas @ reference.reference_rotations)
+
+
+def run_head(head: RotationHead, points: Points, reference: RigReference) -> Turns:
+    """World rotations by a trained head."""
+    device = next(head.parameters()).device
+    rig = batch_rigs([reference]).to(device)
+    centred = (points - points.mean(axis=(0, 1))) / reference.size
+    with torch.no_grad():
+        world = head(torch.from_numpy(centred).float()[None].to(device), rig).world[0]
+    return np.asarray(world.double().cpu().numpy())
+
+
+def posed(subject: Subject, rotations: Turns, points: Points) -> Pose:
+    """The rig in those rotations, its roots where the positions put them."""
+    return pose_from_rotations(subject, rotations, points)

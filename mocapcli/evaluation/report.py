@@ -1,0 +1,74 @@
+"""Results for people: a table with the copy and the skill beside every figure, and CSV for spreadsheets."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mocapcli.evaluation.cases import COPY, Rows, skill
+from mocapcli.evaluation.run import Results
+from mocapcli.extensions import Metric
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADLINE = ("rotation_local_deg", "rotation_world_deg", "mpjpe_percent")  # in the table of families
+
+
+def figure_table(results: Results, metrics: Mapping[str, Metric]) -> "Table":
+    """One line a figure and row: value, the copy's, skill."""
+    from rich.table import Table
+
+    table = Table("figure", "row", box=None, pad_edge=False)
+    for column in ("value", "copy", "skill"):
+        table.add_column(column, justify="right")
+    for name, metric in metrics.items():
+        label = metric.description
+        for row, value, copy in _lines(results.rows, name):
+            worth = skill(value, copy, metric.ideal)
+            table.add_row(label, row, _number(value), _number(copy), _number(worth, sign=True))
+            label = ""
+    return table
+
+
+def family_table(results: Results, metrics: Mapping[str, Metric]) -> "Table":
+    """One line a family: the headline figures of every row, the copy's first."""
+    from rich.table import Table
+
+    shown = [name for name in HEADLINE if name in metrics and name in results.rows.get(COPY, {})]
+    rows = [row for row in results.rows if "_noise_" not in row]
+    table = Table("family", box=None, pad_edge=False)
+    for name in shown:
+        for row in rows:
+            table.add_column(f"{metrics[name].description}\n{row}", justify="right")
+    for family, found in results.families.items():
+        values = [found.get(row, {}).get(name, math.nan) for name in shown for row in rows]
+        table.add_row(family, *(_number(value) for value in values))
+    return table
+
+
+def write_csv(path: Path, results: Results, metrics: Mapping[str, Metric]) -> None:
+    """family, row, figure, value, copy, skill; the means over families come first, as family `*`."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["split", "setting", "family", "row", "figure", "value", "copy", "skill"])
+        for family, rows in {"*": results.rows, **results.families}.items():
+            for name, metric in metrics.items():
+                for row, value, copy in _lines(rows, name):
+                    numbers = (value, copy, skill(value, copy, metric.ideal))
+                    cells = [f"{number:.6g}" if math.isfinite(number) else "" for number in numbers]
+                    writer.writerow([results.split or "", results.setting, family, row, name, *cells])
+
+
+def _lines(rows: Rows, name: str) -> Iterator[tuple[str, float, float]]:
+    copy = rows.get(COPY, {}).get(name, math.nan)
+    for row, figures in rows.items():
+        if row != COPY and name in figures:
+            yield row, figures[name], copy
+
+
+def _number(value: float, sign: bool = False) -> str:
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:+.2f}" if sign else f"{value:.2f}"

@@ -1,0 +1,31 @@
+"""Settings by name, with the rows that the given models bring."""
+
+from mocapcli.data.appearance import Appearance
+from mocapcli.errors import UsageError
+from mocapcli.evaluation.positions import PositionsToRotations
+from mocapcli.evaluation.run import Setting
+from mocapcli.evaluation.sources import model_folder
+from mocapcli.network.model import MotionNetwork, load_network
+
+OURS, DIRECT = "ours", "direct"
+
+
+def build_setting(name: str, models: list[str], appearance: Appearance = "own", seed: int = 0) -> Setting:
+    networks = load_rows(models)
+    if name == "p2r":
+        return PositionsToRotations({row: network.rotation for row, network in networks.items()}, seed=seed)
+    raise UsageError(f"no setting {name!r}")
+
+
+def load_rows(models: list[str]) -> dict[str, MotionNetwork]:
+    """Models by row: `ours`, or `direct` where that is their rotation head; further ones by their folder's name."""
+    rows: dict[str, MotionNetwork] = {}
+    for model in models:
+        folder = model_folder(model)
+        network = load_network(folder)
+        row = DIRECT if network.config.rotation.rotation_head == "direct" else OURS
+        row = row if row not in rows else folder.resolve().name
+        if row in rows:
+            raise UsageError(f"two models are called {row!r}")
+        rows[row] = network
+    return rows
