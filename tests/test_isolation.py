@@ -41,6 +41,11 @@ def test_noise_on_the_streams_does_no_harm(parser):
 
 def test_a_hang_is_stopped(parser):
     with pytest.raises(ReadError, match=r"file\.bin: reading took longer than 1 s"):
+        parser("while True: pass", seconds=1.0)
+
+
+def test_a_child_that_sleeps_is_stopped_by_the_wall_clock(parser):
+    with pytest.raises(ReadError, match=r"file\.bin: reading took longer than"):
         parser("import time; time.sleep(60)", seconds=1.0)
 
 
