@@ -9,6 +9,7 @@ import numpy as np
 
 from mocapcli.console import warnings_as_notes
 from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError, WriteError
+from mocapcli.filters.chain import Step, filter_asset
 from mocapcli.formats import find_format, is_readable, read_asset, write_asset
 from mocapcli.kinematics import crop, transform_asset
 from mocapcli.retarget_names import match_joints, transfer
@@ -32,6 +33,7 @@ class Wishes:
     plugin: str | None = None
     to_plugin: str | None = None
     overwrite: bool | None = None  # None: any file but the ones read
+    filters: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def prepare(asset: Asset, source: Path, wishes: Wishes) -> Asset:
             asset = transform_asset(asset, wishes.scale, Z_UP_TO_Y_UP if wishes.z_up else None)
         if not (wishes.fps is None and wishes.start is None and wishes.end is None):
             asset = asset.with_motions(crop(clip, wishes.start, wishes.end, wishes.fps) for clip in asset.motions)
-        return asset if wishes.rig is None else _onto_rig(asset, wishes.rig)
+        return filter_asset(asset if wishes.rig is None else _onto_rig(asset, wishes.rig), wishes.filters)
     except InvalidDataError as error:
         error.path = error.path or source
         raise

@@ -30,6 +30,15 @@ def convert(
     rig: Annotated[
         Path | None, typer.Option(help="Put the motion on this file's rig, joint by joint of the same name.")
     ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            help="smooth, contact, loop, decimate, in-place, ground or a plugin's, with options as in "
+            "smooth:strength=0.5; may be repeated, in that order.",
+            metavar="NAME[:OPTION=VALUE,…]",
+        ),
+    ] = None,
     to: Annotated[
         str | None, typer.Option(help="Extension of the results (glb, bvh, …) where OUT is a folder.", metavar="EXT")
     ] = None,
@@ -50,8 +59,12 @@ def convert(
     if start is not None and end is not None and start > end:
         raise UsageError(f"--start {start:g} is later than --end {end:g}")
     from mocapcli.convert import Wishes
+    from mocapcli.filters.chain import parse_filters
 
-    wishes = Wishes(tuple(clip or ()), fps, start, end, up == "z", scale, None, rig, plugin, to_plugin, overwrite)
+    steps = parse_filters(filters or ())
+    wishes = Wishes(
+        tuple(clip or ()), fps, start, end, up == "z", scale, None, rig, plugin, to_plugin, overwrite, steps
+    )
     extension = to.lower().lstrip(".") if to else None
     if source.is_dir():
         _convert_folder(source, target, extension, _with_rig(wishes))

@@ -1,0 +1,1 @@
+"""Changes to a clip, by name: `--filter smooth --filter loop:root=in-place`. Without any, it stays bit for bit."""
