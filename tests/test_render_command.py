@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -10,12 +11,13 @@ from PIL import Image
 
 from factories import make_asset
 from mocapcli.cli import main
-from mocapcli.errors import WriteError
+from mocapcli.errors import UnsupportedError, WriteError
 from mocapcli.formats import write_asset
+from mocapcli.kinematics import transform_asset
 from mocapcli.render import movie
 from mocapcli.render.stage import PALETTES, make_stage
 from mocapcli.render.viewpoints import VIEWS, Extent, extent_of, parse_view, place_cameras
-from mocapcli.types import Asset
+from mocapcli.types import Asset, Rig
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +233,26 @@ def test_grid_squares_have_round_sizes():
         assert make_stage(PALETTES["studio"], 0.0, size).cell == pytest.approx(cell)
 
 
+@pytest.mark.parametrize("scale", [1e-5, 1e5, 0.0])
+def test_rigs_of_any_size_are_filmed(scale):
+    from mocapcli.render.preview import Wishes, act_of, play
+
+    asset = make_asset(clips=1, mesh=False)
+    asset = transform_asset(asset, scale) if scale else collapsed(asset)
+    wishes = Wishes(size=(48, 48), background=PALETTES["studio"], skeleton=True, trails=(2,))
+    shown = np.stack(list(play(act_of(asset.rig, asset.motions[0]), wishes)))
+    assert shown.shape == (7, 48, 48, 3)
+    assert len(np.unique(shown)) > 20
+
+
+def collapsed(asset: Asset) -> Asset:
+    """All joints in one place."""
+    skeleton = asset.rig.skeleton
+    motion = asset.motions[0]
+    rig = Rig(replace(skeleton, rest_translations=np.zeros((skeleton.joints, 3))))
+    return Asset(rig, (replace(motion, translations=np.zeros(motion.translations.shape)),))
+
+
 # ---------------------------------------------------------------- mistakes
 
 
@@ -316,6 +338,21 @@ def test_a_film_without_pictures_is_refused(tmp_path):
         with pytest.raises(WriteError, match="at least one frame"):
             movie.write_movie(tmp_path / name, [], 30.0)
     assert not os.listdir(tmp_path)
+
+
+def test_a_gif_that_memory_cannot_hold_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(movie, "LARGEST_GIF", 5 * 16 * 16 * 3)
+    endless = (np.zeros((16, 16, 3), np.uint8) for _ in iter(int, 1))
+    with pytest.raises(UnsupportedError, match="too much for a gif"):
+        movie.write_movie(tmp_path / "a.gif", endless, 25.0)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_clip_of_days_is_refused_before_it_is_resampled(capsys, tmp_path):
+    asset = make_asset(clips=1)
+    write_asset(tmp_path / "slow.npz", asset.with_motions([replace(asset.motions[0], fps=1e-7)]))
+    code, _, err = run(capsys, tmp_path / "slow.npz", "-o", tmp_path / "a.mp4")
+    assert code == 1 and "too long to film" in err and "a.mp4" not in os.listdir(tmp_path)
 
 
 def test_progress_is_shown_to_terminals_only(capsys, rigs, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -294,3 +295,14 @@ def test_a_damaged_asset_is_told_on_the_page(browser, tmp_path):
     shown = browser.open(html, state="failed")
     assert "The asset cannot be shown" in shown.tell("document.getElementById('message').textContent")
     shown.close()
+
+
+def test_the_bundle_was_made_from_the_source():
+    """Every longer text of viewer.js is in viewer.min.js: whoever changes one must build the other."""
+    folder = files("mocapcli.view")
+    source = folder.joinpath("viewer.js").read_text("utf-8")
+    bundle = folder.joinpath("viewer.min.js").read_text("utf-8")
+    texts = set(re.findall(r"'([^'\\\n]{5,})'", source)) - {"three"}
+    texts = {text for text in texts if not text.startswith("three/")}
+    assert len(texts) > 40
+    assert [text for text in texts if text not in bundle] == []

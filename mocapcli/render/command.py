@@ -22,6 +22,7 @@ from mocapcli.types import Asset, Motion, Skeleton
 SUFFIXES = (".mp4", ".gif", ".png")
 ONE_VIEW, MANY_VIEWS, TILE, GIF = (800, 600), (480, 480), (256, 256), (480, 360)
 SMALLEST, LARGEST, MOST_PIXELS = 16, 8192, 1 << 25
+MOST_FRAMES = 500_000
 GIF_FPS = 25.0  # four hundredths of a second: what gifs can keep exactly
 USUAL_FPS = (10.0, 60.0)  # clips outside are shown at 30
 
@@ -92,9 +93,19 @@ def render_film(request: Request, asset: Asset, wishes: Wishes) -> str:
     if motion is None:
         act = rest_act(asset.rig, fps=request.fps or (GIF_FPS if gif else 30.0))
     else:
-        act = act_of(asset.rig, resample(motion, request.fps or usual_fps(motion, gif)))
+        act = act_of(asset.rig, at_rate(motion, request.fps or usual_fps(motion, gif)))
     count = write_movie(request.output, watched(play(act, wishes), act.frames), act.fps)
     return f"{request.output}: {act.title}, {count} frame{'s' * (count != 1)}, {act.fps:g} fps"
+
+
+def at_rate(motion: Motion, fps: float) -> Motion:
+    """The clip as it is filmed; one of very few frames a second could be hours long."""
+    if motion.duration * fps > MOST_FRAMES:
+        raise InvalidDataError(
+            f"clip {motion.name!r} of {motion.duration:.0f} seconds is too long to film",
+            remedy="a lower --fps, or a part of it by mocap convert --start --end",
+        )
+    return resample(motion, fps)
 
 
 def render_picture(request: Request, asset: Asset, wishes: Wishes) -> str:

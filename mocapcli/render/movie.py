@@ -14,7 +14,7 @@ from mocapcli.whole_file import whole_file
 
 Picture = UInt8[np.ndarray, "height width channels"]
 QUALITY = {"preset": "veryfast", "crf": "20"}
-LONGEST_GIF = 2000  # frames; all are held in memory
+LARGEST_GIF = 1 << 29  # bytes of its frames; all are held in memory
 
 
 def write_movie(path: Path, pictures: Iterable[Picture], fps: float) -> int:
@@ -69,10 +69,12 @@ def write_gif(path: Path, pictures: Iterable[Picture], fps: float) -> int:
     """An endless gif with one palette for all frames; its delays are hundredths of a second, so fps is nearly kept."""
     from PIL import Image
 
-    _, pictures = peek(pictures)
-    images = [Image.fromarray(np.ascontiguousarray(picture[..., :3])) for picture in pictures]
-    if len(images) > LONGEST_GIF:
-        raise UnsupportedError(f"{len(images)} frames are too many for a gif", path=path, remedy="write an .mp4")
+    first, pictures = peek(pictures)
+    images: list[Any] = []
+    for picture in pictures:
+        if (len(images) + 1) * first.size > LARGEST_GIF:
+            raise UnsupportedError("this is too much for a gif", path=path, remedy="write an .mp4, or choose --size")
+        images.append(Image.fromarray(np.ascontiguousarray(picture[..., :3])))
     palette = common_palette(images)
     flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     ends = np.rint(np.arange(len(flat) + 1) * 100 / fps)
