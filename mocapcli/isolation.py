@@ -98,7 +98,7 @@ def _limit(seconds: float, memory: int) -> None:
     """Ask the operating system to enforce the limits, as far as it knows them."""
     if resource is None:
         return
-    cpu = int(seconds) + 1
+    cpu = max(1, int(seconds))
     wanted = {"RLIMIT_AS": _address_space() + memory, "RLIMIT_FSIZE": memory, "RLIMIT_CPU": cpu, "RLIMIT_CORE": 0}
     for name, limit in wanted.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):  # macOS refuses some

@@ -40,7 +40,7 @@ def test_noise_on_the_streams_does_no_harm(parser):
 
 
 def test_a_hang_is_stopped(parser):
-    with pytest.raises(ReadError, match=r"file\.bin: reading took longer than 1 s"):
+    with pytest.raises(ReadError, match=r"file\.bin: reading took longer than"):
         parser("while True: pass", seconds=1.0)
 
 
