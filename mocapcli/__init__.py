@@ -7,7 +7,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from mocapcli.errors import DroppedWarning, MocapError
-    from mocapcli.extensions import Format
+    from mocapcli.extensions import Filter, Format, Option
     from mocapcli.formats import read_asset, write_asset
     from mocapcli.solving.api import solve
     from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
@@ -19,11 +19,13 @@ hookimpl = pluggy.HookimplMarker("mocapcli")
 __all__ = [
     "Asset",
     "DroppedWarning",
+    "Filter",
     "Format",
     "Material",
     "Mesh",
     "MocapError",
     "Motion",
+    "Option",
     "Rig",
     "Skeleton",
     "Texture",
@@ -36,7 +38,9 @@ __all__ = [
 _HOMES = {
     "DroppedWarning": "errors",
     "MocapError": "errors",
+    "Filter": "extensions",
     "Format": "extensions",
+    "Option": "extensions",
     "read_asset": "formats",
     "write_asset": "formats",
     "solve": "solving.api",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pluggy
 import typer
 
-from mocapcli.extensions import Format
+from mocapcli.extensions import Filter, Format, Metric, Segmenter, Source
 
 hookspec = pluggy.HookspecMarker("mocapcli")
 
@@ -18,3 +18,23 @@ def register_commands(app: typer.Typer) -> None:
 @hookspec
 def register_formats(register: Callable[[Format], None]) -> None:
     """Teach mocap to read and write a file format: `register(Format(...))`."""
+
+
+@hookspec
+def register_filters(register: Callable[[Filter], None]) -> None:
+    """Offer a change to clips by name, for `--filter`: `register(Filter(...))`."""
+
+
+@hookspec
+def register_metrics(register: Callable[[Metric], None]) -> None:
+    """Add a figure to `mocap eval`: `register(Metric(...))`."""
+
+
+@hookspec
+def register_sources(register: Callable[[Source], None]) -> None:
+    """Open a kind of video: `register(Source(...))`."""
+
+
+@hookspec
+def register_segmenters(register: Callable[[Segmenter], None]) -> None:
+    """Offer a way to find the subject in a video: `register(Segmenter(...))`."""

@@ -18,7 +18,7 @@ import typer
 
 from mocapcli import hookspecs
 from mocapcli.errors import PluginError
-from mocapcli.extensions import Format
+from mocapcli.extensions import Filter, Format, Metric, Segmenter, Source
 
 GROUP = "mocapcli"
 LIMIT_VARIABLE = "MOCAP_PLUGINS"
@@ -49,9 +49,32 @@ class Plugins:
     @property
     def formats(self) -> dict[str, Format]:
         """Formats by name; two claims on one name are an error that names both plugins."""
-        records: dict[str, Format] = {}
+        return self._by_name("register_formats")
+
+    @property
+    def filters(self) -> dict[str, Filter]:
+        """Filters by name, likewise."""
+        return self._by_name("register_filters")
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Figures of `mocap eval` by name, in the order of registration."""
+        return self._by_name("register_metrics")
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Kinds of video by name, likewise."""
+        return self._by_name("register_sources")
+
+    @property
+    def segmenters(self) -> dict[str, Segmenter]:
+        """Ways to find the subject by name, likewise."""
+        return self._by_name("register_segmenters")
+
+    def _by_name(self, hook: str) -> dict[str, Any]:
+        records: dict[str, Any] = {}
         owners: dict[str, str] = {}
-        for owner, record in self.registered("register_formats"):
+        for owner, record in self.registered(hook):
             if record.name in records:
                 raise PluginError(
                     f"plugins {owners[record.name]!r} and {owner!r} both register {record.name!r}",
