@@ -189,6 +189,16 @@ def test_a_sheet_shows_every_clip(capsys, rigs, tmp_path):
     assert subject(page[:44]) > 0.005  # the clip's name
 
 
+def test_a_sheet_of_many_clips_has_several_columns(capsys, tmp_path):
+    write_asset(tmp_path / "many.glb", make_asset(clips=9, frames=2))
+    code, out, _ = run(
+        capsys, tmp_path / "many.glb", "-o", tmp_path / "a.png", "--sheet", "--size", "30", "--tiles", "2"
+    )
+    assert code == 0 and "9 clips" in out
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width == 2 * (2 * 16 + 2 * 36 - 6) and image.height == 5 * (44 + 36) + 16
+
+
 def test_a_sheet_of_one_clip_and_of_none(capsys, rigs, tmp_path):
     for file, words in (("two.glb", ["--clip", "1"]), ("none.glb", []), ("still.glb", [])):
         code, out, _ = run(capsys, rigs / file, "-o", tmp_path / "a.png", "--sheet", "--size", "24", *words)

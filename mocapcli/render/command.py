@@ -14,6 +14,7 @@ from mocapcli.kinematics import resample
 from mocapcli.render.movie import write_movie, write_png
 from mocapcli.render.preview import Act, Wishes, act_of, play, rest_act
 from mocapcli.render.rasteriser import Colour
+from mocapcli.render.scene import prepare
 from mocapcli.render.sheet import Sheet
 from mocapcli.render.stage import PALETTES, Palette
 from mocapcli.render.viewpoints import CameraMove, parse_view
@@ -126,7 +127,8 @@ def render_sheet(request: Request, asset: Asset, wishes: Wishes) -> str:
     background = wishes.background
     paper = background.horizon if isinstance(background, Palette) else background or (255, 255, 255)
     sheet = Sheet(wishes, tiles, columns, paper)
-    acts = (act_of(asset.rig, motion) for motion in motions) if motions else iter([rest_act(asset.rig)])
+    model = prepare(asset.rig)
+    acts = (act_of(model, motion) for motion in motions) if motions else iter([rest_act(asset.rig)])
     for _ in watched((place for act in acts for place in sheet.add(act)), tiles * max(1, len(motions))):
         pass
     page = sheet.page()

@@ -60,9 +60,10 @@ class Wishes:
     trails: tuple[int, ...] = ()
 
 
-def act_of(rig: Rig, motion: Motion) -> Act:
-    """A clip of a rig."""
-    return Act(prepare(rig), motion_world(rig.skeleton, motion), motion.fps, motion.name)
+def act_of(rig: Rig | Model, motion: Motion) -> Act:
+    """A clip of a rig; make its `Model` once where several are played."""
+    model = prepare(rig) if isinstance(rig, Rig) else rig
+    return Act(model, motion_world(model.rig.skeleton, motion), motion.fps, motion.name)
 
 
 def rest_act(rig: Rig, turning: bool = True, fps: float = TURNTABLE_FPS) -> Act:

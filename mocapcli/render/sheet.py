@@ -41,10 +41,17 @@ class Sheet:
             self.bands.append(band)
 
     def page(self) -> Page:
-        """All of it, as one picture."""
-        edge = np.empty((MARGIN, self.bands[0].shape[1], 3), np.uint8)
-        edge[:] = self.background
-        return np.concatenate([*self.bands, edge])
+        """All of it, as one picture; many clips stand in several columns, or the page would be a ribbon."""
+        width, height = self.bands[0].shape[1], sum(len(band) for band in self.bands)
+        columns = min(len(self.bands), max(1, round(math.sqrt(height / width / 1.6))))
+        runs = np.array_split(np.arange(len(self.bands)), columns)
+        tallest = max(sum(len(self.bands[band]) for band in run) for run in runs) + MARGIN
+        page = np.empty((tallest, width * columns, 3), np.uint8)
+        page[:] = self.background
+        for column, run in enumerate(runs):
+            stack = np.concatenate([self.bands[band] for band in run])
+            page[: len(stack), column * width : (column + 1) * width] = stack
+        return page
 
     @property
     def title_height(self) -> int:
