@@ -404,8 +404,20 @@ def test_an_unknown_extension_names_the_known_ones(tmp_path):
 def test_a_file_too_large_is_not_read(tmp_path):
     with (tmp_path / "a.json").open("wb") as stream:
         stream.truncate(1 << 27)
-    with pytest.raises(ReadError, match="more than 64"):
+    with pytest.raises(ReadError, match="more than 32"):
         read_tracks(tmp_path / "a.json")
+
+
+def test_a_few_bytes_cannot_claim_much_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("mocapcli.tracks.numbers.MOST_NUMBERS", 10_000)
+    header = ",".join(f"p{index}_{axis}" for index in range(100) for axis in "xyz")
+    (tmp_path / "a.csv").write_text(header + "\n" + "1\n" * 60)
+    names = ",".join(f'"p{index}": null' for index in range(100))
+    (tmp_path / "a.json").write_text('{"frames": [{' + names + "}" + ",{}" * 60 + "]}")
+    (tmp_path / "b.json").write_text("[" + '{"people":[]},' * 200 + '{"people":[]}]')
+    for name in ("a.csv", "a.json", "b.json"):
+        with pytest.raises(ReadError, match="more than 10000 numbers"):
+            read_tracks(tmp_path / name)
 
 
 @given(extension=some.sampled_from(["csv", "trc", "json", "npz"]), seed=some.integers(0, 2**32), data=some.data())

@@ -143,7 +143,8 @@ def solve_tracks(
     motion = _motion(tracks, asset.rig.skeleton, pose.rotations, pose.positions * reference.size, known)
     motion = _on_the_ground(asset.rig.skeleton, motion, fit.points)
     report = _report(tracks, asset, mapping, fit, motion, reference.size, known, options)
-    return Solution(motion if options.fps is None else resample(motion, options.fps), report)
+    motion = motion if options.fps is None else resample(motion, options.fps)
+    return Solution(motion, replace(report, frames=motion.frames, fps=motion.fps))
 
 
 def needs_network() -> None:

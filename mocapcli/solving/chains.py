@@ -1,6 +1,5 @@
 """The observed joints and the bones between them: sizes, and places for joints that nobody observed."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -117,10 +116,10 @@ def bridge_gaps(points: Points, longest: int) -> Points:
     out = np.array(points)
     for joint in range(points.shape[1]):
         seen = np.flatnonzero(np.isfinite(points[:, joint, 0]))
-        for first, last in itertools.pairwise(seen):
-            if 1 < last - first <= longest + 1:
-                share = np.arange(1, last - first)[:, None] / (last - first)
-                out[first + 1 : last, joint] = (1 - share) * points[first, joint] + share * points[last, joint]
+        gaps = np.flatnonzero((np.diff(seen) > 1) & (np.diff(seen) <= longest + 1))
+        for first, last in zip(seen[gaps], seen[gaps + 1], strict=True):
+            share = np.arange(1, last - first)[:, None] / (last - first)
+            out[first + 1 : last, joint] = (1 - share) * points[first, joint] + share * points[last, joint]
     return out
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from mocapcli.errors import ReadError
 from mocapcli.tracks.arrays import metres_per, up_axis
 from mocapcli.tracks.data import Tracks
+from mocapcli.tracks.numbers import check_count
 from mocapcli.tracks.read import choose, told_rate
 
 BODY_25 = (
@@ -55,8 +56,7 @@ def _points(content: dict[str, Any], which: str | None) -> tuple[tuple[str, ...]
     if "people" in frames[0]:
         return _openpose(frames, which)
     names = tuple(dict.fromkeys(name for frame in frames for name in frame))
-    if len(names) > 10_000:
-        raise ReadError(f"{len(names)} names are more than anybody tracks")
+    check_count(3 * len(names) * len(frames))
     return names, _array([[_point(frame.get(name)) for name in names] for frame in frames]), None
 
 
@@ -64,6 +64,7 @@ def _openpose(frames: list[dict[str, Any]], which: str | None) -> tuple[tuple[st
     """One person of every frame; where it is missing, nothing was seen."""
     most = max(len(frame.get("people", ())) for frame in frames)
     person = choose("person", [str(number) for number in range(most)], which)
+    check_count(4 * len(BODY_25) * len(frames))
     rows = np.full((len(frames), len(BODY_25), 4), np.nan)
     for row, frame in zip(rows, frames, strict=True):
         people = frame.get("people", ())

@@ -12,7 +12,7 @@ from mocapcli.tracks.data import Tracks
 
 READERS = {".npz": "arrays", ".csv": "tables", ".tsv": "tables", ".trc": "trc", ".c3d": "c3d", ".json": "documents"}
 LARGEST_FILE = 1 << 28  # bytes: hours of a hundred points, and still in memory comfortably
-LARGEST_TREE = 1 << 26  # of JSON, which takes ten times its size
+LARGEST_TREE = 1 << 25  # of JSON, which takes twenty times its size
 
 
 def read_tracks(path: str | Path, which: str | None = None, fps: float | None = None) -> Tracks:
@@ -74,7 +74,9 @@ def _read(path: Path, which: str | None) -> Tracks:
     if size == 0:
         raise ReadError("the file is empty")
     if size > limit:
-        raise ReadError(f"the file has {size >> 20} MiB, more than {limit >> 20}", remedy="cut it into pieces")
+        raise ReadError(
+            f"the file has {size >> 20} MiB, more than {limit >> 20}", remedy="cut it into pieces, or save it as .npz"
+        )
     read: Callable[[Path, str | None], Tracks] = import_module(f"mocapcli.tracks.{READERS[extension]}").read
     return replace(read(path, which), name=path.stem or "solved")
 

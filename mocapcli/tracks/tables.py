@@ -11,7 +11,7 @@ import numpy as np
 
 from mocapcli.errors import ReadError
 from mocapcli.tracks.data import Tracks
-from mocapcli.tracks.numbers import MOST_COLUMNS, Table, number
+from mocapcli.tracks.numbers import MOST_COLUMNS, Table, check_count, number
 from mocapcli.tracks.read import choose, told_rate
 
 COORDINATE = re.compile(r"^(.+?)[ _.:-]?([xyz])$", re.IGNORECASE | re.DOTALL)
@@ -158,6 +158,7 @@ def _grid(
         rows = (values[:, 0] - clocks[0]).astype(np.int64)
     if len(clocks) * len(names) > 8 * len(values) + 10_000:
         raise ReadError(f"{len(values)} rows name {len(clocks)} frames and {len(names)} points: hardly any are there")
+    check_count(3 * len(clocks) * len(names))
     positions = np.full((len(clocks), len(names), 3), np.nan)
     positions[rows, owners] = values[:, 2:5]
     confidence = np.ones(positions.shape[:2])
