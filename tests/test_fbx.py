@@ -228,7 +228,7 @@ def child_module(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("while True: pass", "took longer than 2 s"),
+        ("while True: pass", "took longer than"),
         ("import ctypes; ctypes.string_at(0)", "the parser crashed"),
         pytest.param(
             "import numpy; return {'x': numpy.ones(1 << 30)}",
