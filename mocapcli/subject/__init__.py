@@ -1,0 +1,1 @@
+"""The subject of a video: found, followed, and cut out as steady crops."""

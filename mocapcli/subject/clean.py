@@ -1,0 +1,32 @@
+"""From log odds to a mask: specks go, pinholes close, edges are soft."""
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from scipy import ndimage
+
+SPECK = 0.0002  # of the picture
+PINHOLE = 0.0004
+
+
+def clean(odds: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
+    """A mask of 0 to 255."""
+    solid = ndimage.binary_opening(np.pad(odds > 0, 1, mode="edge"), iterations=1)[1:-1, 1:-1]
+    solid = drop_small(solid, SPECK * solid.size)
+    solid = ~drop_small(~solid, PINHOLE * solid.size)
+    if not solid.any():
+        return np.zeros(odds.shape, np.uint8)
+    near = ndimage.binary_dilation(solid)
+    soft = np.where(near, np.clip(0.5 + odds / 6, 0, 1), 0)
+    inner = ndimage.binary_erosion(solid, border_value=1)
+    return np.rint(np.where(inner, 1, soft) * 255).astype(np.uint8)
+
+
+def drop_small(mask: Bool[np.ndarray, "height width"], least: float) -> Bool[np.ndarray, "height width"]:
+    """Without connected parts of fewer pixels."""
+    labels, count = ndimage.label(mask)
+    if not count:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    keep = sizes >= least
+    keep[0] = False
+    return np.asarray(keep[labels])

@@ -1,0 +1,114 @@
+"""The crop's way through the clip: where the subject is, how large, how sure; steady, with gaps bridged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage
+
+from mocapcli.render.camera import Camera, look_at
+from mocapcli.subject.follow import COLUMNS, Track
+
+MARGIN = 1.2  # of the crop around the subject
+CENTRE_SECONDS = 0.07  # width of the low-pass of the crop's middle
+SIZE_SECONDS = 2.0  # the crop is as large as the subject ever is within so much time
+FORGETTING = 0.5  # seconds in which the belief in a bridged place falls to a third
+BRIDGED, SHARED, CUT_OFF, HELD = 0.6, 0.6, 0.8, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Boxes in pixels of the video (left, top, right, bottom), without gaps; `seen` marks those observed."""
+
+    boxes: Float[np.ndarray, "frames 4"]
+    confidence: Float[np.ndarray, " frames"]
+    seen: Bool[np.ndarray, " frames"]
+
+
+def path_of(
+    track: Track, held: Bool[np.ndarray, " frames"], camera: Camera, scale: float, fps: float
+) -> Path:
+    """A subject's boxes over the whole clip, with confidence per frame."""
+    count, rows = len(held), track.table.reshape(-1, COLUMNS)
+    places = rows[:, 0].astype(int)
+    boxes = np.full((count, 4), np.nan)
+    boxes[places] = rows[:, 1:5] / scale
+    areas, shared = np.zeros(count), np.zeros(count, bool)
+    areas[places], shared[places] = rows[:, 5], rows[:, 6] > 0
+    usual = ndimage.median_filter(_bridged(np.where(areas > 0, areas, np.nan)[:, None])[:, 0], max(3, int(2 * fps) | 1))
+    seen = areas > 0.08 * usual
+    boxes[~seen] = np.nan
+    confidence = np.where(seen, np.minimum(1.0, 1.6 * areas / np.maximum(usual, 1)), _belief(seen, fps))
+    filled = _bridged(boxes)
+    edge = 1.5 / scale
+    cut = (filled[:, :2] <= edge).any(axis=1) | (filled[:, 2:] >= np.array([camera.width, camera.height]) - edge).any(
+        axis=1
+    )
+    confidence = confidence * np.where(shared, SHARED, 1) * np.where(cut, CUT_OFF, 1) * np.where(held, HELD, 1)
+    return Path(filled, np.clip(confidence, 0, 1), seen & ~held)
+
+
+def _belief(seen: Bool[np.ndarray, " frames"], fps: float) -> Float[np.ndarray, " frames"]:
+    """What a place bridged over a gap is worth: less, the farther the next observation."""
+    if not seen.any():
+        return np.zeros(len(seen))
+    away = ndimage.distance_transform_edt(~seen) / fps
+    return np.asarray(BRIDGED * np.exp(-away / FORGETTING))
+
+
+def _bridged(values: Float[np.ndarray, "frames columns"]) -> Float[np.ndarray, "frames columns"]:
+    """Gaps filled linearly; the ends keep the nearest value."""
+    good = np.isfinite(values).all(axis=1)
+    at = np.arange(len(values))
+    if not good.any():
+        return np.zeros_like(values)
+    return np.stack([np.interp(at, at[good], column[good]) for column in values.T], axis=1)
+
+
+def crop_cameras(path: Path, camera: Camera, size: int, fps: float, correct: bool = True) -> list[Camera]:
+    """One square camera a frame, seen from `camera`'s place: turned towards the subject, or a plain crop.
+
+    Turned, a subject at the frame's edge looks as if it stood in the middle; a plain crop sees it obliquely.
+    """
+    focal, centre = float(camera.focal), np.asarray(camera.centre, float)
+    corners = path.boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    rays = np.concatenate([(corners - centre) / focal, np.ones((len(corners), 4, 1))], axis=-1) * [1, -1, -1]
+    if not correct:
+        return _plain(path, camera, size, fps)
+    middle = np.stack([rays[..., 0], rays[..., 1]], axis=-1)
+    middle = (middle.min(axis=1) + middle.max(axis=1)) / 2
+    aims = smooth(np.arctan(middle), CENTRE_SECONDS * fps)
+    turns = [camera.rotation @ look_at((0, 0, 0), (*np.tan(aim), -1.0)).rotation for aim in aims]
+    relative = np.stack([camera.rotation.T @ turn for turn in turns])
+    local = np.einsum("fcr,frk->fck", rays, relative)
+    needed = np.abs(local[..., :2] / -local[..., 2:]).max(axis=(1, 2))
+    half = MARGIN * steady_size(needed, path.seen, fps)
+    focals = size / (2 * half)
+    middle_pixel = (size / 2, size / 2)
+    return [
+        Camera(camera.position, turn, size, size, float(focal), middle_pixel, camera.near)
+        for turn, focal in zip(turns, focals, strict=True)
+    ]
+
+
+def _plain(path: Path, camera: Camera, size: int, fps: float) -> list[Camera]:
+    middle = smooth((path.boxes[:, :2] + path.boxes[:, 2:]) / 2, CENTRE_SECONDS * fps)
+    needed = np.maximum(np.abs(path.boxes[:, :2] - middle), np.abs(path.boxes[:, 2:] - middle)).max(axis=1)
+    half = MARGIN * steady_size(needed, path.seen, fps)
+    return [camera.crop(float(x - h), float(y - h), float(2 * h), size) for (x, y), h in zip(middle, half, strict=True)]
+
+
+def smooth(values: Float[np.ndarray, "frames columns"], width: float) -> Float[np.ndarray, "frames columns"]:
+    """Low-passed without lag."""
+    return np.asarray(ndimage.gaussian_filter1d(values, width, axis=0, mode="nearest")) if width > 0.3 else values
+
+
+def steady_size(
+    needed: Float[np.ndarray, " frames"], seen: Bool[np.ndarray, " frames"], fps: float
+) -> Float[np.ndarray, " frames"]:
+    """At least what is needed, changing slowly; a single odd frame does not count."""
+    calm = ndimage.median_filter(needed, min(5, len(needed)) | 1, mode="nearest")
+    width = 2 * max(1, round(SIZE_SECONDS * fps)) + 1
+    largest = ndimage.maximum_filter1d(calm, width, mode="nearest")
+    size = ndimage.uniform_filter1d(largest, width, mode="nearest")
+    return np.maximum(np.asarray(size), 1e-6)

@@ -1,0 +1,65 @@
+"""Our ways to find the subject, as plugins register them; each loads its code on first use."""
+
+from typing import TYPE_CHECKING
+
+from mocapcli.extensions import Segmenter
+
+if TYPE_CHECKING:
+    from mocapcli.subject.survey import Masker, Survey, Verdict, Wishes
+
+
+def _open_alpha(survey: "Survey", wishes: "Wishes") -> "Masker":
+    from mocapcli.subject import alpha
+
+    return alpha.open_masker(survey, wishes)
+
+
+def _judge_alpha(survey: "Survey") -> "Verdict":
+    from mocapcli.subject import alpha
+
+    return alpha.judge(survey)
+
+
+def _open_static(survey: "Survey", wishes: "Wishes") -> "Masker":
+    from mocapcli.subject import static
+
+    return static.open_masker(survey, wishes)
+
+
+def _judge_static(survey: "Survey") -> "Verdict":
+    from mocapcli.subject import static
+
+    return static.judge(survey)
+
+
+def _open_box(survey: "Survey", wishes: "Wishes") -> "Masker":
+    from mocapcli.subject import box
+
+    return box.open_masker(survey, wishes)
+
+
+def _open_mask(survey: "Survey", wishes: "Wishes") -> "Masker":
+    from mocapcli.subject import given
+
+    return given.open_masker(survey, wishes)
+
+
+def _open_rembg(survey: "Survey", wishes: "Wishes") -> "Masker":
+    from mocapcli.subject import matting
+
+    return matting.open_masker(survey, wishes)
+
+
+def _judge_rembg(survey: "Survey") -> "Verdict":
+    from mocapcli.subject import matting
+
+    return matting.judge(survey)
+
+
+SEGMENTERS = (
+    Segmenter("alpha", "the alpha channel, or all that is not the plain colour behind", _open_alpha, _judge_alpha, 10),
+    Segmenter("static", "what moves in front of a still camera", _open_static, _judge_static, 20),
+    Segmenter("rembg", "a matting network (extra rembg; its weights are downloaded)", _open_rembg, _judge_rembg, 30),
+    Segmenter("box", "what a box in the first frame holds, followed by its colours", _open_box),
+    Segmenter("mask", "a mask video or a folder of masks", _open_mask),
+)
