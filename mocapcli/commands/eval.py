@@ -11,6 +11,7 @@ from mocapcli.console import note, show, warnings_as_notes
 from mocapcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from mocapcli.data.appearance import Appearance
     from mocapcli.data.cache import Cache
     from mocapcli.evaluation.run import Results, Setting
     from mocapcli.extensions import Metric
@@ -132,7 +133,7 @@ def _cache(assets: Path | None, cache: Path | None, zoo: int | None, split: str,
     return cache_of_zoo(zoo or 1, split, folder)
 
 
-def _setting(name: str, models: list[str], appearance: str, seed: int) -> "Setting":
+def _setting(name: str, models: list[str], appearance: "Appearance", seed: int) -> "Setting":
     from mocapcli.evaluation.settings import build_setting
 
     return build_setting(name, models, appearance, seed)

@@ -1,6 +1,6 @@
 """One clip to be judged: the rig, the truth, what each row predicts, and the copy they are held against."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,8 @@ from mocapcli.network.reference import RigReference
 from mocapcli.types import Motion, Skeleton
 
 COPY = "copy"
+Points = Float[np.ndarray, "frames joints 3"]
+Places = Float[np.ndarray, "frames joints 2"]
 Figures = dict[str, float]
 Rows = dict[str, Figures]
 
@@ -25,6 +27,7 @@ class Case:
     truth: Pose
     fps: float
     predictions: Mapping[str, Pose] = field(default_factory=dict)  # by row
+    project: Callable[[Points], Places] | None = None  # of the truth's frame, into the picture
 
 
 def subject_of(reference: RigReference) -> Subject:
@@ -59,10 +62,15 @@ def pose_from_rotations(
     return Pose(positions, rotations)
 
 
-def copy_pose(subject: Subject, truth: Pose, given_facing: bool = True) -> Pose:
+def copy_pose(
+    subject: Subject,
+    truth: Pose,
+    given_facing: bool = True,
+    project: Callable[[Points], Places] | None = None,
+) -> Pose:
     """The reference pose in every frame; turned about the vertical to the true facing, which is generous to it.
 
-    It stands still at the middle of the true path.
+    It stands still at the middle of the true path; in the picture it is put where the true root is.
     """
     frames = len(truth.positions)
     points = np.tile(subject.reference_positions, (frames, 1, 1))
@@ -72,9 +80,11 @@ def copy_pose(subject: Subject, truth: Pose, given_facing: bool = True) -> Pose:
         turns = turns_about_vertical(angles)
         points = np.einsum("fab,fjb->fja", turns, points)
         rotations = turns[:, None] @ rotations
-    stand = truth.positions[:, subject.root].mean(axis=0)
-    points = points - points[:, [subject.root]] + stand
-    return Pose(points, rotations if truth.rotations is not None else None, travels=truth.travels, stands=truth.stands)
+    points = points - points[:, [subject.root]]
+    path = truth.positions[:, [subject.root]]
+    places = None if project is None else project(points + path)
+    turned = None if truth.rotations is None else rotations
+    return Pose(points + path.mean(axis=0), turned, places, truth.travels, truth.stands)
 
 
 def turns_about_vertical(angles: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
@@ -87,7 +97,7 @@ def turns_about_vertical(angles: Float[np.ndarray, " frames"]) -> Float[np.ndarr
 
 def measure_case(case: Case, metrics: Mapping[str, Metric]) -> Rows:
     """Every figure of every row; the copy comes first."""
-    faced, plain = (copy_pose(case.subject, case.truth, given) for given in (True, False))
+    faced, plain = (copy_pose(case.subject, case.truth, given, case.project) for given in (True, False))
     rows: Rows = {COPY: {}}
     for name, metric in metrics.items():
         copy = Comparison(case.subject, faced if metric.given_facing else plain, case.truth, case.fps)

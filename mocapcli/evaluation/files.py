@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mocapcli.errors import InvalidDataError
-from mocapcli.evaluation.cases import Case, pose_of, subject_of
-from mocapcli.evaluation.run import Judged, Results, measure_case, summarise
+from mocapcli.evaluation.cases import Case, measure_case, pose_of, subject_of
+from mocapcli.evaluation.run import Judged, Results, summarise
 from mocapcli.extensions import Metric
 from mocapcli.formats import read_asset
 from mocapcli.kinematics import crop

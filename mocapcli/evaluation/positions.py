@@ -58,7 +58,8 @@ def row_name(row: str, noise: float) -> str:
 def correlated_noise(seed: int, label: str, shape: tuple[int, int], fps: float) -> Points:
     """Unit noise on every coordinate of [frames, joints] that drifts.
 
-    e_t = ρ e_{t−1} + √(1−ρ²) n_t with ρ = exp(−1 / (0.15 s · fps)). Stationary from the first frame on; the same for a seed and window, whatever level it is scaled to.
+    e_t = ρ e_{t−1} + √(1−ρ²) n_t with ρ = exp(−1 / (0.15 s · fps)): stationary from the first frame on, and the same
+    for a seed and window, whatever level it is scaled to.
     """
     random = random_of("positions noise", seed, label)
     fresh = random.standard_normal((*shape, 3))
@@ -70,13 +71,18 @@ def correlated_noise(seed: int, label: str, shape: tuple[int, int], fps: float) 
     return noise
 
 
-def closed_form(points: Points, reference: RigReference) -> Turns:
-    """World rotations without any learning; the noise is read off the bones' lengths."""
+def closed_form(
+    points: Points, reference: RigReference, noise: Float[np.ndarray, "frames joints"] | None = None
+) -> Turns:
+    """World rotations without any learning; noise (metres) that is not told is read off the bones' lengths."""
     rig = batch_rigs([reference], torch.float64)
     positions = torch.from_numpy(points / reference.size)[None]
-    noise = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+    if noise is None:
+        expected = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+    else:
+        expected = torch.from_numpy(noise / reference.size)[None]
     with torch.no_grad():
-        deltas = estimate_deltas(positions, rig.anchors, noise).deltas[0].numpy()
+        deltas = estimate_deltas(positions, rig.anchors, expected).deltas[0].numpy()
     return np.asarray(deltas @ reference.reference_rotations)
 
 

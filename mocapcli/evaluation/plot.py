@@ -1,0 +1,133 @@
+"""Results as a picture: each family's error beside the copy's, and each clip's error against what it moves."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocapcli.console import printable
+from mocapcli.evaluation.canvas import Canvas, new_canvas
+from mocapcli.evaluation.cases import COPY
+from mocapcli.evaluation.run import Results
+from mocapcli.extensions import Metric
+
+SHOWN = ("rotation_local_deg", "rotation_world_deg", "mpjpe_percent")
+COLOURS = ("#2f6fb3", "#e08a2c", "#4a9d5b", "#a45bb0", "#7a7a7a")
+COPY_COLOUR, GRID, INK = "#c8392b", "#e2e2e2", "#222222"
+LABEL, PANEL, GAP, TOP, ROW = 150.0, 250.0, 36.0, 58.0, 15.0
+SCATTER = 220.0
+LONGEST_NAME = 22  # characters
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values to places on the sheet."""
+
+    low: float  # place of nil
+    high: float  # place of `most`
+    most: float
+
+    def at(self, value: float) -> float:
+        return self.low + (self.high - self.low) * min(max(value / self.most, 0.0), 1.0)
+
+
+def draw_results(path: Path, results: Results, metrics: Mapping[str, Metric]) -> None:
+    """Bars by family above, clips below; one column for each headline figure."""
+    columns = [name for name in SHOWN if name in metrics and name in results.rows.get(COPY, {})]
+    rows = [row for row in results.rows if row != COPY and "_noise_" not in row][: len(COLOURS)]
+    families = list(results.families)
+    bars = max(1, len(families)) * (ROW * max(1, len(rows)) * 0.6 + 6)
+    width = LABEL + len(columns) * (PANEL + GAP) + 10
+    canvas = new_canvas(path, width, TOP + bars + 70 + SCATTER + 60)
+    _heading(canvas, results, rows)
+    for number, name in enumerate(columns):
+        left = LABEL + number * (PANEL + GAP)
+        _bars(canvas, results, metrics[name], rows, (left, TOP, bars), labels=number == 0)
+        _clips(canvas, results, metrics[name], rows, (left, TOP + bars + 70))
+    canvas.save(path)
+
+
+def _heading(canvas: Canvas, results: Results, rows: Sequence[str]) -> None:
+    facts = [results.setting, results.split, results.model, results.commit]
+    canvas.words((10, 18), "mocap eval: " + ", ".join(printable(fact) for fact in facts if fact), 13)
+    left = 10.0
+    for row, colour in [*zip(rows, COLOURS, strict=False), (COPY, COPY_COLOUR)]:
+        canvas.rectangle(left, 27, 10, 10, colour)
+        canvas.words((left + 14, 36), row, 10)
+        left += 26 + 6.5 * len(row)
+
+
+def _bars(
+    canvas: Canvas,
+    results: Results,
+    metric: Metric,
+    rows: Sequence[str],
+    place: tuple[float, float, float],
+    labels: bool,
+) -> None:
+    left, top, height = place
+    values = [_value(found, row, metric.name) for found in results.families.values() for row in (*rows, COPY)]
+    axis = Axis(left, left + PANEL, nice_top(values))
+    _ticks(canvas, axis, lambda x: [(x, top), (x, top + height)], lambda x: (x, top + height + 12))
+    canvas.words((left, top - 6), printable(metric.description), 11)
+    band = height / max(1, len(results.families))
+    thick = (band - 6) / max(1, len(rows))
+    for number, (family, found) in enumerate(results.families.items()):
+        upper = top + number * band + 3
+        if labels:
+            canvas.words((left - 6, upper + (band - 6) / 2 + 4), shorten(family), 10, "end")
+        for k, row in enumerate(rows):
+            value = _value(found, row, metric.name)
+            if math.isfinite(value):
+                canvas.rectangle(left, upper + k * thick, axis.at(value) - left, thick, COLOURS[k])
+        copy = _value(found, COPY, metric.name)
+        if math.isfinite(copy):
+            canvas.line([(axis.at(copy), upper - 2), (axis.at(copy), upper + band - 4)], COPY_COLOUR, 2)
+
+
+def _clips(canvas: Canvas, results: Results, metric: Metric, rows: Sequence[str], place: tuple[float, float]) -> None:
+    """Each clip a dot: what it moves (the copy's error) to the right, the row's upwards; on the line, no skill."""
+    left, top = place
+    everything = [_value(window.rows, row, metric.name) for window in results.windows for row in (*rows, COPY)]
+    most = nice_top(everything)
+    right, up = Axis(left, left + PANEL, most), Axis(top + SCATTER, top, most)
+    _ticks(canvas, right, lambda x: [(x, top), (x, top + SCATTER)], lambda x: (x, top + SCATTER + 12))
+    _ticks(canvas, up, lambda y: [(left, y), (left + PANEL, y)], lambda y: (left - 4, y + 4), "end")
+    canvas.words((left, top - 6), f"clips: {printable(metric.description)}, against the copy's", 10)
+    canvas.line([(right.at(0), up.at(0)), (right.at(most), up.at(most))], COPY_COLOUR, 1)
+    for row, colour in zip(rows, COLOURS, strict=False):
+        for window in results.windows:
+            x, y = (_value(window.rows, name, metric.name) for name in (COPY, row))
+            if math.isfinite(x) and math.isfinite(y):
+                canvas.dot((right.at(x), up.at(y)), 1.8, colour)
+
+
+def _ticks(
+    canvas: Canvas,
+    axis: Axis,
+    line: Callable[[float], list[tuple[float, float]]],
+    label: Callable[[float], tuple[float, float]],
+    anchor: str = "middle",
+) -> None:
+    for part in range(5):
+        value = axis.most * part / 4
+        canvas.line(line(axis.at(value)), GRID)
+        canvas.words(label(axis.at(value)), f"{value:g}", 9, "end" if anchor == "end" else "middle", "#666666")
+
+
+def nice_top(values: Sequence[float]) -> float:
+    """The end of an axis: a round number not below any value."""
+    most = max((value for value in values if math.isfinite(value)), default=1.0)
+    if most <= 0:
+        return 1.0
+    step = 10 ** math.floor(math.log10(most))
+    return next(step * factor for factor in (1, 2, 4, 6, 8, 10) if step * factor >= most * (1 - 1e-9))
+
+
+def shorten(name: str) -> str:
+    clean = printable(name)
+    return clean if len(clean) <= LONGEST_NAME else clean[: LONGEST_NAME - 1] + "…"
+
+
+def _value(rows: Mapping[str, Mapping[str, float]], row: str, figure: str) -> float:
+    return rows.get(row, {}).get(figure, math.nan)

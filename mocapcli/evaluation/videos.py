@@ -1,0 +1,128 @@
+"""V2P and E2E: rendered videos of held-back clips to positions, and on to rotations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from mocapcli.data.appearance import Appearance
+from mocapcli.data.cache import Cache
+from mocapcli.data.videos import Video, window_video
+from mocapcli.data.windows import Window, cut_motion
+from mocapcli.evaluation.cases import Case, pose_of, subject_of, turns_about_vertical
+from mocapcli.evaluation.crops import crop_boxes
+from mocapcli.evaluation.positions import CLOSED_FORM, closed_form, posed
+from mocapcli.evaluation.predictors import Footage, Prediction, Predictor
+from mocapcli.metrics import Pose, Subject
+from mocapcli.network.reference import RigReference, reference_of_asset
+from mocapcli.types import Asset
+
+FACTORISED = "factorised"
+Points = Float[np.ndarray, "frames joints 3"]
+
+
+@dataclass(frozen=True)
+class VideoToPositions:
+    """The V2P setting: one row for each predictor."""
+
+    predictors: Mapping[str, Predictor]
+    appearance: Appearance = "own"
+    seed: int = 0
+    name: str = "v2p"
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return tuple(self.predictors)
+
+    def case(self, cache: Cache, window: Window) -> Case:
+        scene = film_window(cache, window, self.appearance, self.seed)
+        poses = {}
+        for row, predictor in self.predictors.items():
+            prediction = predictor.predict(scene.asset, scene.footage)
+            poses[row] = Pose(prediction.positions, None, scene.shares(prediction), prediction.travels, stands=False)
+        truth = Pose(scene.truth.positions, None, scene.true_places, stands=False)
+        return Case(scene.subject, truth, scene.footage.fps, poses, scene.project)
+
+
+@dataclass(frozen=True)
+class VideoToRotations:
+    """The E2E setting: each predictor's rotations, the closed form on its positions and, as a mark, on true ones."""
+
+    predictors: Mapping[str, Predictor]
+    appearance: Appearance = "own"
+    seed: int = 0
+    name: str = "e2e"
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return (CLOSED_FORM, *([FACTORISED] if self.predictors else []), *self.predictors)
+
+    def case(self, cache: Cache, window: Window) -> Case:
+        scene = film_window(cache, window, self.appearance, self.seed)
+        points = scene.truth.positions
+        poses = {CLOSED_FORM: posed(scene.subject, closed_form(points, scene.reference), points)}
+        for row, predictor in self.predictors.items():
+            found = predictor.predict(scene.asset, scene.footage)
+            if FACTORISED not in poses:
+                rotations = closed_form(found.positions, scene.reference, found.noise)
+                poses[FACTORISED] = posed(scene.subject, rotations, found.positions)
+            if found.rotations is not None:
+                poses[row] = posed(scene.subject, found.rotations, found.positions)
+        poses = {row: Pose(pose.positions, pose.rotations, stands=False) for row, pose in poses.items()}
+        truth = Pose(points, scene.truth.rotations, stands=False)
+        return Case(scene.subject, truth, scene.footage.fps, poses)
+
+
+@dataclass(frozen=True, eq=False)
+class FilmedWindow:
+    """A window's video and its truth on the user's rig, in the camera's gravity-up frame."""
+
+    asset: Asset
+    reference: RigReference
+    subject: Subject
+    footage: Footage
+    truth: Pose
+    true_places: Float[np.ndarray, "frames joints 2"]  # of the filmed body
+    video: Video
+
+    def project(self, points: Points) -> Float[np.ndarray, "frames joints 2"]:
+        """Points of the camera's gravity-up frame in the picture, as shares of the crop's side."""
+        cameras = self.video.cameras
+        world = points @ camera_turns(self.video)  # rows: the inverse turn
+        pixels = [camera.project(row + camera.position)[0] for camera, row in zip(cameras, world, strict=True)]
+        return self._shares(np.stack(pixels))
+
+    def shares(self, prediction: Prediction) -> Float[np.ndarray, "frames joints 2"] | None:
+        return None if prediction.places is None else self._shares(prediction.places)
+
+    def _shares(self, pixels: Float[np.ndarray, "frames joints 2"]) -> Float[np.ndarray, "frames joints 2"]:
+        boxes = crop_boxes(self.footage.masks)
+        return np.asarray((pixels - boxes.corners[:, None]) / boxes.width)
+
+
+def film_window(cache: Cache, window: Window, appearance: Appearance, seed: int) -> FilmedWindow:
+    """The window's video, the same for everybody, and where everything is."""
+    asset = cache.load(window.entry)
+    motion = cut_motion(asset.motions[window.motion], window.start, window.frames)
+    video = window_video(cache, window, appearance, seed)
+    reference = reference_of_asset(asset)
+    footage = Footage(video.frames, video.masks, float(video.cameras[0].focal), motion.fps)
+    own = pose_of(asset.rig.skeleton, motion)
+    turns = camera_turns(video)
+    stands = np.stack([camera.position for camera in video.cameras])[:, None]
+    truth = Pose(
+        np.einsum("fab,fjb->fja", turns, own.positions - stands),
+        None if own.rotations is None else turns[:, None] @ own.rotations,
+    )
+    filmed = pose_of(video.asset.rig.skeleton, video.motion).positions
+    pixels = np.stack([camera.project(row)[0] for camera, row in zip(video.cameras, filmed, strict=True)])
+    boxes = crop_boxes(video.masks)
+    places = (pixels - boxes.corners[:, None]) / boxes.width
+    return FilmedWindow(asset, reference, subject_of(reference), footage, truth, places, video)
+
+
+def camera_turns(video: Video) -> Float[np.ndarray, "frames 3 3"]:
+    """From the world to the level frame that looks along the camera."""
+    backward = np.stack([camera.rotation[:, 2] for camera in video.cameras])
+    return turns_about_vertical(-np.arctan2(backward[:, 0], backward[:, 2]))
