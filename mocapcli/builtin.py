@@ -11,6 +11,7 @@ from mocapcli.commands.eval import evaluate
 from mocapcli.commands.info import info
 from mocapcli.commands.plugins import plugins
 from mocapcli.commands.render import render
+from mocapcli.commands.retarget import retarget
 from mocapcli.commands.solve import solve
 from mocapcli.commands.train import train
 from mocapcli.commands.view import view
@@ -30,6 +31,7 @@ def register_commands(app: typer.Typer) -> None:
     app.command("info")(info)
     app.command("plugins")(plugins)
     app.command("render")(render)
+    app.command("retarget")(retarget)
     app.command("solve")(solve)
     app.command("train")(train)
     app.command("view")(view)

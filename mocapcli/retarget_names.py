@@ -60,7 +60,7 @@ def transfer(source: Skeleton, motion: Motion, target: Skeleton, match: Match) -
     source_rest, target_rest = rest_world(source), rest_world(target)
     turned = _world_turns(source, motion, source_rest)
     places = _places(source, motion, match, source_rest, target_rest, ratio)
-    slid = _slides(source, motion, target, match, source_rest, target_rest) * ratio
+    slid = slides(source, motion, target, match, source_rest, target_rest) * ratio
     frames = motion.frames
     locals_ = np.tile(compose(target.rest_rotations, target.rest_translations), (frames, 1, 1, 1))
     world = np.empty_like(locals_)
@@ -116,7 +116,7 @@ def _places(
     return moved
 
 
-def _slides(
+def slides(
     source: Skeleton,
     motion: Motion,
     target: Skeleton,

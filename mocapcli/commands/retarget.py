@@ -1,0 +1,167 @@
+"""`mocap retarget`: an animation moves to another rig."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mocapcli.console import note, warnings_as_notes
+from mocapcli.errors import InvalidDataError, UsageError, WriteError
+
+if TYPE_CHECKING:
+    from mocapcli.retarget.api import RetargetOptions, RetargetReport
+    from mocapcli.retarget.plan import Plan
+    from mocapcli.types import Asset
+
+SHOWN = 12  # names in a line
+
+
+def retarget(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="File with the animation.", show_default=False)],
+    rig: Annotated[Path, typer.Option(help="File with the rig to animate.", show_default=False)],
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Where to write; may be repeated.", show_default=False),
+    ] = None,
+    clip: Annotated[
+        list[str] | None,
+        typer.Option(help="Clip by name or number (see mocap info); may be repeated. Default: all.", metavar="NAME"),
+    ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="PAIR|FILE",
+            help="JOINT=SOURCE (RIG's joint, IN's joint), JOINT= (stays at rest), or a .json, .toml, .csv file of "
+            "such pairs; may be repeated. Joints not told are matched by name, then by topology.",
+        ),
+    ] = None,
+    list_pairs: Annotated[bool, typer.Option("--list", help="Show who would drive whom; write nothing.")] = False,
+    rest: Annotated[
+        Literal["align", "keep"],
+        typer.Option(help="align: an arm hanging in IN hangs on RIG, whatever their rest poses. keep: they differ on."),
+    ] = "align",
+    names: Annotated[bool, typer.Option("--names/--no-names", help="Whether names count before topology.")] = True,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="NAME[:OPTION=VALUE,…]", help="As of mocap convert: contact, smooth, …"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be IN or RIG itself.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Move an animation to another rig, by joint names and, where they fail, by limbs.
+
+    Start with --list to see which joint would drive which. Feet are kept on the ground as a whole; where they slide,
+    --filter contact holds them.
+    """
+    from mocapcli.filters.chain import parse_filters
+    from mocapcli.retarget.api import RetargetOptions
+
+    if not output and not list_pairs:
+        raise UsageError("nothing to do", remedy="say where to write with -o FILE, or --list")
+    steps = parse_filters(filters or ())
+    options = RetargetOptions(tuple(pairs or ()), rest, names)
+    _check_outputs(output or [], (source, rig), overwrite)
+    with warnings_as_notes() as warned:
+        here, there = _read(source, rig, clip or ())
+        if list_pairs:
+            _list(here, there, options, as_json)
+        else:
+            report = _write(here, there, options, steps, output or [], source)
+    for line in warned:
+        note(line)
+    if not list_pairs:
+        _tell(report, output or [], as_json)
+
+
+def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], overwrite: bool) -> None:
+    from mocapcli.formats import find_format
+
+    for path in outputs:
+        find_format(path)
+        for read in inputs:
+            if not overwrite and path.exists() and read.exists() and path.samefile(read):
+                remedy = "--overwrite replaces it all the same"
+                raise WriteError(f"this is the file {read} itself", path=path, remedy=remedy)
+
+
+def _read(source: Path, rig: Path, clips: Sequence[str]) -> "tuple[Asset, Asset]":
+    from mocapcli.convert import choose_clips
+    from mocapcli.formats import read_asset
+
+    here = read_asset(source)
+    return here.with_motions(choose_clips(here.motions, clips)), read_asset(rig)
+
+
+def _write(
+    here: "Asset",
+    there: "Asset",
+    options: "RetargetOptions",
+    steps: Any,
+    outputs: Sequence[Path],
+    source: Path,
+) -> "RetargetReport":
+    from mocapcli.filters.chain import filter_asset
+    from mocapcli.formats import write_asset
+    from mocapcli.retarget.api import retarget as move
+
+    try:
+        moved, report = move(here, there, options)
+    except InvalidDataError as error:
+        error.path = error.path or source
+        raise
+    moved = filter_asset(moved, steps)
+    for path in outputs:
+        write_asset(path, moved)
+    return report
+
+
+def _tell(report: "RetargetReport", outputs: Sequence[Path], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.as_dict() | {"output": [str(path) for path in outputs]}, indent=2))
+        return
+    for line in report.notes:
+        note(line)
+    if report.at_rest:
+        note(f"at rest: {_some(report.at_rest)}")
+    if report.idle:
+        note(f"joints of the motion that drive nothing: {_some(report.idle)}")
+    for path in outputs:
+        typer.echo(f"{path}: {report} (ways scaled by {report.scale:.4g})")
+
+
+def _list(here: "Asset", there: "Asset", options: "RetargetOptions", as_json: bool) -> None:
+    from mocapcli.retarget.api import propose, report_of
+
+    plan = propose(here.rig, there.rig, options)
+    report = report_of(plan)
+    if as_json:
+        rows = [{"joint": name, "source": source, "by": by} for name, source, by in _rows(plan)]
+        typer.echo(json.dumps({"map": rows} | report.as_dict(), indent=2, ensure_ascii=False))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from mocapcli.console import printable, show
+
+    table = Table("joint of the rig", "driven by", "found by", box=None, pad_edge=False)
+    for row in _rows(plan):
+        table.add_row(*(Text(printable(cell or "-")) for cell in row))
+    show(table)
+    typer.echo(str(report))
+    for line in report.notes:
+        note(line)
+
+
+def _rows(plan: "Plan") -> list[tuple[str, str, str]]:
+    drivers = [driver.reason if driver else "" for driver in plan.drivers]
+    return [
+        (name, plan.names_of(joint), reason or ("at rest" if plan.target.active[joint] else "moves no vertex"))
+        for joint, (name, reason) in enumerate(zip(plan.target.skeleton.names, drivers, strict=True))
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f", … ({len(names)})" if len(names) > SHOWN else "")
