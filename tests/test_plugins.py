@@ -128,6 +128,42 @@ def test_register_formats(isolated_plugins):
     assert [owner for owner, _ in isolated_plugins.registered("register_formats")] == ["toy", "toy"]
 
 
+def test_register_sources(isolated_plugins, tmp_path):
+    """A source of three grey pictures, chosen by its extension, gives three frames."""
+    import numpy as np
+
+    from mocapcli.extensions import Source
+    from mocapcli.video import open_video
+    from mocapcli.video.frames import Footage, Picture
+
+    def pictures(request):
+        return (Picture(n / 10, np.full((request.height, request.width, 3), n, np.uint8)) for n in range(3))
+
+    class Grey:
+        @hookimpl
+        def register_sources(self, register):
+            register(Source("grey", "a grey film", ("grey",), lambda path: Footage(4, 2, 10.0, False, 0.3, pictures)))
+
+    isolated_plugins.manager.register(Grey(), name="grey")
+    path = tmp_path / "x.grey"
+    path.write_text("grey")
+    (frames,) = open_video(path).chunks()
+    assert frames.pixels[:, 0, 0, 0].tolist() == [0, 1, 2]
+
+
+def test_register_segmenters(isolated_plugins):
+    """What a plugin registers is found by name, and asked in its order."""
+    from mocapcli.extensions import Segmenter
+
+    class Everything:
+        @hookimpl
+        def register_segmenters(self, register):
+            register(Segmenter("everything", "all of the picture", lambda survey, wishes: None))
+
+    isolated_plugins.manager.register(Everything(), name="everything")
+    assert {"everything", "alpha", "static", "box", "mask", "rembg"} == set(isolated_plugins.segmenters)
+
+
 class CommandPlugin:
     def __init__(self, *names: str, then: BaseException | None = None) -> None:
         self.names, self.then = names, then

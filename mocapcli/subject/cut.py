@@ -59,7 +59,7 @@ def _warp(frame, mask, matrix, samples, out):
                 if not (0.0 <= p < width and 0.0 <= q < height):
                     continue
                 m, n = p * across - 0.5, q * down - 0.5
-                i, k = int(math.floor(m)), int(math.floor(n))
+                i, k = math.floor(m), math.floor(n)
                 m, n = m - i, n - k
                 i0, i1 = max(i, 0), min(i + 1, columns - 1)
                 k0, k1 = max(k, 0), min(k + 1, rows - 1)
@@ -69,12 +69,14 @@ def _warp(frame, mask, matrix, samples, out):
                     continue
                 weight *= each / 255.0
                 m, n = p - 0.5, q - 0.5
-                i, k = int(math.floor(m)), int(math.floor(n))
+                i, k = math.floor(m), math.floor(n)
                 m, n = m - i, n - k
                 i0, i1 = max(i, 0), min(i + 1, width - 1)
                 k0, k1 = max(k, 0), min(k + 1, height - 1)
                 a, b, c, d = (1 - m) * (1 - n), m * (1 - n), (1 - m) * n, m * n
-                red += weight * (a * frame[k0, i0, 0] + b * frame[k0, i1, 0] + c * frame[k1, i0, 0] + d * frame[k1, i1, 0])
+                red += weight * (
+                    a * frame[k0, i0, 0] + b * frame[k0, i1, 0] + c * frame[k1, i0, 0] + d * frame[k1, i1, 0]
+                )
                 green += weight * (
                     a * frame[k0, i0, 1] + b * frame[k0, i1, 1] + c * frame[k1, i0, 1] + d * frame[k1, i1, 1]
                 )

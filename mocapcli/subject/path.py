@@ -25,9 +25,7 @@ class Path:
     seen: Bool[np.ndarray, " frames"]
 
 
-def path_of(
-    track: Track, held: Bool[np.ndarray, " frames"], camera: Camera, scale: float, fps: float
-) -> Path:
+def path_of(track: Track, held: Bool[np.ndarray, " frames"], camera: Camera, scale: float, fps: float) -> Path:
     """A subject's boxes over the whole clip, with confidence per frame."""
     count, rows = len(held), track.table.reshape(-1, COLUMNS)
     places = rows[:, 0].astype(int)

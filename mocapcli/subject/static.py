@@ -46,5 +46,3 @@ def settled(
     out = np.empty_like(odds)
     agree(odds, frame, np.float32(24.0), np.float32(1.2), rounds, out)
     return out
-
-

@@ -14,7 +14,7 @@ class MaskStore:
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = height, width
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file = tempfile.TemporaryFile()
         self._ends = array("q", [0])
 
     def __len__(self) -> int:
@@ -40,5 +40,7 @@ class MaskStore:
     def __enter__(self) -> "MaskStore":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

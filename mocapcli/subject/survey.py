@@ -1,4 +1,4 @@
-"""A look at the whole video before anything is decided: some small frames from all over it, and what the camera does."""
+"""A look at the whole video before anything is decided: some small frames of it, and whether the camera moves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -12,28 +12,30 @@ from jaxtyping import UInt8
 from mocapcli.errors import InvalidDataError, ReadError
 from mocapcli.video.frames import MOST_PIXELS, Footage, Picture, Request
 
-EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff")
-
 
 def open_pictures(path: Path) -> Footage:
     """Facts of the first picture that opens."""
     files = picture_files(path)
     if not files:
-        raise ReadError(f"no pictures in this folder (looked for {', '.join(EXTENSIONS)})", path=path)
+        raise ReadError(f"no pictures in this folder (looked for {', '.join(PICTURES)})", path=path)
+    height, width, channels = _first_shape(files, path)
+    alpha = channels == 4
+    return Footage(width, height, None, alpha, None, lambda request: read_pictures(files, request, alpha))
+
+
+def _first_shape(files: list[Path], path: Path) -> tuple[int, ...]:
     for file in files:
         try:
-            height, width, channels = load(file).shape
+            return load(file).shape
         except OSError:
             continue
-        alpha = channels == 4
-        return Footage(width, height, None, alpha, None, lambda request: read_pictures(files, request, alpha))
     raise ReadError("none of these pictures can be read", path=path)
 
 
 def picture_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = [file for file in path.iterdir() if file.suffix[1:].lower() in EXTENSIONS and file.name[0] != "."]
+    found = [file for file in path.iterdir() if file.suffix[1:].lower() in PICTURES and file.name[0] != "."]
     return sorted((file for file in found if file.is_file()), key=_by_number)
 
 
