@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 
 import mocapcli
+from factories import make_asset
 from mocapcli import read_asset, write_asset
 from mocapcli.cli import main
 from mocapcli.errors import InvalidDataError, MocapError, ReadError, UnsupportedError, UsageError
-from mocapcli.kinematics import crop, joint_positions, motion_world, polar
+from mocapcli.kinematics import crop, joint_positions, matrix_to_quat, motion_world, polar
 from mocapcli.metrics import rotation_errors
 from mocapcli.network.reference import reference_of_asset
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.solving import api, pose
 from mocapcli.solving.api import Solution, SolveOptions, solve_tracks
 from mocapcli.solving.axes import TURNS
+from mocapcli.solving.carriers import to_local
 from mocapcli.solving.chains import bridge_gaps, place_missing
 from mocapcli.solving.mapping import map_joints
 from mocapcli.solving.pose import guess_places, solve_pose, windows
@@ -410,6 +412,50 @@ def test_several_roots_and_joints_in_one_place():
     positions = world[..., :3, 3] + np.arange(4)[:, None, None] * np.array([0.1, 0, 0])
     motion = mocapcli.solve(Tracks(names, 30.0, positions, up="y"), asset)
     np.testing.assert_allclose(joint_positions(skeleton, motion), positions, atol=1e-3)
+
+
+def hips_on_a_root() -> Asset:
+    """Three joints in a row under a root that stays where it is while the first of them bobs and travels."""
+    names = ("root", "hips", "chest", "head")
+    offsets = np.array([[0.0, 0, 0], [0, 1, 0], [0, 0.5, 0.1], [0, 0.4, 0]])
+    skeleton = Skeleton(names, np.array([-1, 0, 1, 2]), offsets, np.tile([0.0, 0, 0, 1], (4, 1)))
+    time = np.arange(12)[:, None] / 12
+    translations = np.tile(offsets, (12, 1, 1))
+    translations[:, 1] += np.concatenate([time, 0.2 * np.sin(6 * time), 0 * time], axis=1)
+    rotations = np.tile([0.0, 0, 0, 1], (12, 4, 1))
+    rotations[:, 2] = np.concatenate([np.sin(0.3 * time), 0 * time, 0 * time, np.cos(0.3 * time)], axis=1)
+    return Asset(Rig(skeleton), (mocapcli.Motion("bob", 30.0, rotations, translations),))
+
+
+def test_joints_that_the_rigs_own_clips_slide_may_slide():
+    asset = hips_on_a_root()
+    positions = joint_positions(asset.rig.skeleton, asset.motions[0])
+    motion = mocapcli.solve(Tracks(("hips", "chest", "head"), 30.0, positions[:, 1:], up="y"), asset)
+    np.testing.assert_allclose(joint_positions(asset.rig.skeleton, motion)[:, 1:], positions[:, 1:], atol=0.01)
+    np.testing.assert_array_equal(motion.translations[:, 0], 0)
+    np.testing.assert_array_equal(motion.rotations[:, 0], np.tile([0.0, 0, 0, 1], (12, 1)))
+
+
+def test_without_such_clips_the_root_carries_the_body():
+    asset = hips_on_a_root()
+    positions = joint_positions(asset.rig.skeleton, asset.motions[0])
+    motion = mocapcli.solve(Tracks(("hips", "chest", "head"), 30.0, positions[:, 1:], up="y"), asset.rig)
+    np.testing.assert_allclose(joint_positions(asset.rig.skeleton, motion)[:, 1:], positions[:, 1:], atol=0.02)
+    np.testing.assert_allclose(
+        motion.translations[:, 1:], np.tile(asset.rig.skeleton.rest_translations[1:], (12, 1, 1))
+    )
+
+
+def test_world_poses_go_back_under_their_parents():
+    skeleton, clip = (
+        make_asset(joints=9, translated=True).rig.skeleton,
+        make_asset(joints=9, translated=True).motions[0],
+    )
+    world = motion_world(skeleton, clip)
+    every = np.ones(9, dtype=bool)
+    rotations, translations = to_local(skeleton, matrix_to_quat(world[..., :3, :3]), world[..., :3, 3], every, every)
+    np.testing.assert_allclose(translations, clip.translations, atol=1e-9)
+    np.testing.assert_allclose(np.abs((rotations * clip.rotations).sum(-1)), 1.0, atol=1e-9)
 
 
 # ---------------------------------------------------------------- from the command line

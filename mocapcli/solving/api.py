@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from mocapcli.errors import InvalidDataError, UnsupportedError
 from mocapcli.formats import read_asset
 from mocapcli.kinematics import continuous, joint_positions, resample
 from mocapcli.solving.axes import TURNS, guess_unit, guess_up
 from mocapcli.solving.axes import UNITS as UNIT_LENGTHS
+from mocapcli.solving.carriers import detached, free_joints, to_local
 from mocapcli.solving.chains import (
     Chain,
     bridge_gaps,
@@ -30,6 +31,7 @@ from mocapcli.types import Asset, Motion, Rig, Skeleton
 
 if TYPE_CHECKING:
     from mocapcli.network.reference import RigReference
+    from mocapcli.solving.pose import Pose
 
 CLOSED_FORM = "closed-form"
 BRIDGED_SECONDS = 0.25  # gaps up to this long are bridged by straight lines
@@ -132,6 +134,8 @@ def solve_tracks(
     seen, trust = observed(tracks, mapping, options.least_confidence)
     _check_enough(seen, mapping)
     reference = reference_of_asset(asset)
+    free = free_joints(asset, reference.size)
+    reference = replace(reference, parents=detached(reference.parents, free))
     fit = fit_to_rig(seen, tracks, reference, options)
     reference = _with_proportions(reference, fit.factors)
     head = None if options.model in (None, CLOSED_FORM) else load_head(Path(str(options.model)))
@@ -140,8 +144,7 @@ def solve_tracks(
     pose = solve_pose(points, trust, reference, head, progress)
     tracked = np.asarray(np.isfinite(points[..., 0]).any(axis=0))
     known = observed_below(reference.parents, tracked)
-    motion = _motion(tracks, asset.rig.skeleton, pose.rotations, pose.positions * reference.size, known)
-    motion = _on_the_ground(asset.rig.skeleton, motion, fit.points)
+    motion = _motion(tracks, asset.rig.skeleton, pose, reference.size, free, known, fit.points)
     report = _report(tracks, asset, mapping, fit, motion, reference.size, known, options)
     motion = motion if options.fps is None else resample(motion, options.fps)
     return Solution(motion, replace(report, frames=motion.frames, fps=motion.fps))
@@ -210,24 +213,27 @@ def _with_proportions(reference: "RigReference", factors: Float[np.ndarray, " jo
     )
 
 
-def _motion(tracks: Tracks, skeleton: Skeleton, rotations: np.ndarray, positions: Points, known: np.ndarray) -> Motion:
-    """Only roots travel; joints that nothing is known of stay at rest."""
-    rotations = np.where(_turned(skeleton, known)[:, None], rotations, skeleton.rest_rotations)
-    translations = np.tile(skeleton.rest_translations, (tracks.frames, 1, 1))
-    roots = (skeleton.parents < 0) & known
-    translations[:, roots] = positions[:, roots]
-    return Motion(tracks.name, tracks.fps, continuous(rotations), translations)
+def _motion(
+    tracks: Tracks,
+    skeleton: Skeleton,
+    pose: "Pose",
+    size: float,
+    free: Bool[np.ndarray, " joints"],
+    known: Bool[np.ndarray, " joints"],
+    points: Points,
+) -> Motion:
+    """Only free joints travel; what nothing is known of stays at rest; the lowest joint is as low as in the tracks."""
+
+    def lifted(height: float) -> Motion:
+        places = pose.positions * size + np.array([0.0, height, 0.0])
+        rotations, translations = to_local(skeleton, pose.rotations, places, free, known)
+        return Motion(tracks.name, tracks.fps, continuous(rotations), translations)
+
+    return lifted(_ground_offset(skeleton, lifted(0.0), points))
 
 
-def _turned(skeleton: Skeleton, known: np.ndarray) -> np.ndarray:
-    """Joints whose rotation something tells of: what hangs below them, or at the end of a limb, the limb."""
-    below = np.zeros(len(known), dtype=bool)
-    below[skeleton.parents[known & (skeleton.parents >= 0)]] = True
-    return np.asarray(below | known)
-
-
-def _on_the_ground(skeleton: Skeleton, motion: Motion, points: Points) -> Motion:
-    """Raised or lowered so that the lowest joint is as low as in the tracks: legs may be longer than the subject's."""
+def _ground_offset(skeleton: Skeleton, motion: Motion, points: Points) -> float:
+    """How much higher the tracks' lowest joint is than the solution's: legs may be longer than the subject's."""
     lows = []
     for kept, solved in _chunks(skeleton, motion):
         seen = np.isfinite(points[kept][..., 0])
@@ -235,9 +241,7 @@ def _on_the_ground(skeleton: Skeleton, motion: Motion, points: Points) -> Motion
         low = [np.where(seen, values[..., 1], np.inf).min(axis=1)[rows] for values in (points[kept], solved)]
         lows.append(np.stack(low))
     tracked, solved_low = np.percentile(np.concatenate(lows, axis=1), GROUND, axis=1)
-    translations = np.array(motion.translations)
-    translations[:, skeleton.parents < 0, 1] += tracked - solved_low
-    return replace(motion, translations=translations)
+    return float(tracked - solved_low)
 
 
 def _chunks(skeleton: Skeleton, motion: Motion) -> Iterator[tuple[slice, Points]]:

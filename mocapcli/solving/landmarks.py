@@ -12,6 +12,7 @@ from mocapcli.retarget_names import NAMESPACE, Match
 
 SIDES = {"left": "l", "l": "l", "right": "r", "r": "r"}
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+NODE_NUMBER = re.compile(r"_0\d+$")  # as exporters append: DEF-thigh.R_015
 NOISE = ("joint", "jnt", "bone", "def", "bip", "j", "c", "b", "center", "centre", "01", "1")
 # The landmark, what estimators call it, and what rigs call the joint that sits there, the likeliest first.
 LANDMARKS = (
@@ -67,7 +68,8 @@ def _sides(landmark: str) -> Iterable[str]:
 
 def _simplify(name: str) -> tuple[str, str]:
     """Side and the word that is left: `RElbow`, `elbow_r` and `right elbow` are all ("r", "elbow")."""
-    words = [word.lower() for word in WORD.findall(NAMESPACE.sub("", name))]
+    name = NODE_NUMBER.sub("", NAMESPACE.sub("", name))
+    words = [word.lower() for word in WORD.findall(name)]
     if words and words[0] not in SIDES and len(words[0]) > 1 and name[:1] in "LR" and name[1:2].isupper():
         words = [words[0][0], words[0][1:], *words[1:]]  # RELBOW
     side = next((SIDES[word] for word in words if word in SIDES), "")

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 
 from mocapcli.kinematics import matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
-from mocapcli.network.kinematics import world_to_local_rotations
 from mocapcli.network.model import load_network
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
@@ -28,7 +27,7 @@ NOISE_FRAMES = 2000  # looked at to measure noise
 
 @dataclass(frozen=True)
 class Pose:
-    """Local rotations as quaternions, and where the joints were taken to be, in sizes."""
+    """World rotations as quaternions, and where the joints were taken to be, in sizes."""
 
     rotations: Float[np.ndarray, "frames joints 4"]
     positions: Points
@@ -106,9 +105,8 @@ class _Solver:
         noise = np.where(unseen, FINAL_NOISE, self.noise / np.clip(trust, 0.1, 1.0))
         with torch.no_grad():
             places = self._complete(points, unseen, noise, guess)
-            world = self._rotate(places, noise)
-            local = world_to_local_rotations(world, self.rig.parents)[0].double().numpy()
-        return matrix_to_quat(local), places
+            world = self._rotate(places, noise)[0].double().numpy()
+        return matrix_to_quat(world), places
 
     def _complete(
         self, points: Points, unseen: Bool[np.ndarray, "frames joints"], noise: np.ndarray, guess: Points
