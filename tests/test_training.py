@@ -20,10 +20,11 @@ from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, s
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
 from mocapcli.network.views import centre_of, decide_facing, lift, project, yaw_to_bins  # noqa: E402
-from mocapcli.training.config import DataConfig, TrainConfig, load_config  # noqa: E402
+from mocapcli.training.config import DataConfig, RotationTaskConfig, TrainConfig, load_config  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss  # noqa: E402
 from mocapcli.training.poses import PoseSampler, find_chains, turns_from_rest, turns_to_local  # noqa: E402
+from mocapcli.training.rotation import RotationStream  # noqa: E402
 from mocapcli.training.stream import BatchStream  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 
@@ -167,6 +168,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Path
     whole.run()
     for name, value in whole.network.state_dict().items():
         assert torch.allclose(value, resumed.network.state_dict()[name], atol=1e-5), name
+
+
+def test_rotations_are_learnt_by_the_same_loop(cache: Path, tmp_path: Path) -> None:
+    config = replace(SMALL, stage="rotation", rotation=RotationTaskConfig(clips=2, frames=4), steps=3)
+    figures = Trainer(config, cache, tmp_path, torch.device("cpu"), progress_bar=False).run()
+    assert abs(figures["world_degrees"] - figures["closed_form_world_degrees"]) < 5
+    first, again = (RotationStream(cache, config)[7] for _ in range(2))
+    assert torch.equal(first.positions, again.positions) and torch.equal(first.world, again.world)
 
 
 def test_a_time_budget_ends_with_usable_weights(cache: Path, tmp_path: Path) -> None:

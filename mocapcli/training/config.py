@@ -3,13 +3,15 @@
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.model import NetworkConfig, from_plain
 from mocapcli.network.rotation_head import RotationConfig
 from mocapcli.network.video_to_pose import VideoToPoseConfig
 from mocapcli.training.objectives import PoseWeights
+
+Stage = Literal["pose", "rotation"]  # video to positions, or positions to rotations
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,22 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class RotationTaskConfig:
+    """Batches of stage 2."""
+
+    clips: int = 8
+    frames: int = 16
+    noise: float = 0.02  # the strongest, in sizes
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One run. Saved with every checkpoint."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     weights: PoseWeights = field(default_factory=PoseWeights)
+    rotation: RotationTaskConfig = field(default_factory=RotationTaskConfig)
     steps: int = 20_000
     lr: float = 1e-3
     warmup: int = 200
@@ -46,6 +58,7 @@ class TrainConfig:
     save_every: float = 120.0  # seconds
     workers: int = 0  # rendering processes
     compile: bool = False
+    stage: Stage = "pose"
 
 
 def _tiny() -> TrainConfig:

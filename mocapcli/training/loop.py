@@ -1,10 +1,8 @@
-"""The training loop of stage 1, from top to bottom."""
+"""The training loop, from top to bottom; `tasks` says what is trained."""
 
-import itertools
 import math
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,12 @@ import torch
 from tqdm import tqdm
 
 from mocapcli.network.model import MotionNetwork, choose_device
-from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig
-from mocapcli.training.objectives import pose_figures, pose_loss
 from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights
-from mocapcli.training.stream import BatchStream
+from mocapcli.training.stream import load_batches
+from mocapcli.training.tasks import TASKS
 
 VALIDATION_BATCHES = 8
-JUDGED_BY = "mpjpe_percent"
 
 
 @dataclass
@@ -36,16 +32,17 @@ class Trainer:
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.config.seed)
+        self.task = TASKS[self.config.stage]
         self.network = MotionNetwork(self.config.network).to(self.device)
-        stage1 = self.network.video_to_pose.parameters()
-        self.optimizer = torch.optim.AdamW(stage1, self.config.lr, weight_decay=self.config.weight_decay)
+        self.part = self.task.part(self.network)
+        self.optimizer = torch.optim.AdamW(
+            self.part.parameters(), self.config.lr, weight_decay=self.config.weight_decay
+        )
         self.average = MovingAverage(self.network, self.config.ema)
         self.state = TrainState(0, 0.0, math.inf)
         self._resume()
-        self.validation = [
-            BatchStream(self.cache_folder, self.config, validation=True)[k].to(self.device)
-            for k in range(VALIDATION_BATCHES)
-        ]
+        judges = self.task.stream(self.cache_folder, self.config, validation=True)
+        self.validation = [judges[k].to(self.device) for k in range(VALIDATION_BATCHES)]
 
     def run(self) -> dict[str, float]:
         """Train until the steps, or the minutes, are over; the folder holds usable weights at any time."""
@@ -75,20 +72,15 @@ class Trainer:
         self.save()
         return figures
 
-    def step(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def step(self, batch: Any) -> dict[str, torch.Tensor]:
         """One update of the weights."""
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * self._rate()
-        told = batch.targets.yaw + 0.15 * torch.randn_like(batch.targets.yaw)
-        with self._precision():
-            features, queries = self.network.video_to_pose.look(batch.crops, batch.rig, batch.views)
-            yaw = told if torch.rand(()) < self.config.told_facing else None
-            estimate = self.network.video_to_pose.decide(features, queries, batch.rig, batch.tangent, yaw)
-        loss, parts = pose_loss(estimate, batch, self.config.weights)
+        loss, parts = self.task.loss(self.network, batch, self.config)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.video_to_pose.parameters(), self.config.clip)
+        torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.config.clip)
         self.optimizer.step()
         self.state.step += 1
         self.average.update(self.network, self.state.step)
@@ -100,10 +92,7 @@ class Trainer:
         own = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.weights)
         self.network.eval()
-        rows = []
-        for batch in self.validation:
-            estimate = self.network.video_to_pose(batch.crops, batch.rig, batch.views, batch.tangent)
-            rows.append(pose_figures(estimate, batch))
+        rows = [self.task.figures(self.network, batch) for batch in self.validation]
         self.network.load_state_dict(own)
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
@@ -112,13 +101,13 @@ class Trainer:
 
     def _keep_best(self, figures: dict[str, float]) -> None:
         save_weights(self.folder / "last", self.config, self.average.weights, figures)
-        if figures[JUDGED_BY] < self.state.best:
-            self.state.best = figures[JUDGED_BY]
+        if figures[self.task.judged_by] < self.state.best:
+            self.state.best = figures[self.task.judged_by]
             save_weights(self.folder / "best", self.config, self.average.weights, figures)
 
-    def _batches(self) -> Iterator[Batch]:
-        stream = BatchStream(self.cache_folder, self.config)
-        return itertools.islice(stream.loader(self.state.step, self.config.steps), None)
+    def _batches(self) -> Iterator[Any]:
+        stream = self.task.stream(self.cache_folder, self.config)
+        return iter(load_batches(stream, self.state.step, self.config.steps, self.config.workers))
 
     def _rate(self) -> float:
         """Warm-up, then half a cosine over the steps or, if that is further along, the minutes."""
@@ -127,10 +116,6 @@ class Trainer:
             done = max(done, self.state.elapsed / max(60 * self.minutes, 1e-9))
         warm = min(1.0, (self.state.step + 1) / self.config.warmup)
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
-
-    def _precision(self) -> Any:
-        """bf16 on a GPU."""
-        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
 
     def _resume(self) -> None:
         content = load_state(self.folder, self.device)

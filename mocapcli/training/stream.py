@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,8 +67,7 @@ class BatchStream(Dataset[Batch]):
         families = self.families.validation if self.validation else self.families.train
         for slot in range(self.rank, data.rigs, self.world):
             random = random_of(self.config.seed, self.validation, step, slot)
-            name = sorted(families)[int(random.integers(len(families)))]
-            entry = families[name][int(random.integers(len(families[name])))]
+            entry = choose_entry(families, random)
             rig = scene_rig(self.cache_folder / entry.file)
             reference = render_reference(rig, random, side)
             for _ in range(data.clips):
@@ -80,18 +80,24 @@ class BatchStream(Dataset[Batch]):
             self._cache = open_cache(self.cache_folder)
         return divide_families(self._cache, self.config.data.validation)
 
-    def loader(self, start: int, stop: int) -> DataLoader[Batch]:
-        """Batches start … stop in order, rendered by worker processes where the configuration has any."""
-        workers = self.config.workers
-        return DataLoader(
-            self,
-            batch_size=None,
-            sampler=range(start, stop),
-            num_workers=workers,
-            generator=torch.Generator(),  # its own, or starting it would change the run's random numbers
-            prefetch_factor=4 if workers else None,
-            persistent_workers=bool(workers),
-        )
+
+def load_batches(stream: Dataset[Any], start: int, stop: int, workers: int) -> DataLoader[Any]:
+    """Batches start … stop in order, made by worker processes if there are any."""
+    return DataLoader(
+        stream,
+        batch_size=None,
+        sampler=range(start, stop),
+        num_workers=workers,
+        generator=torch.Generator(),  # its own, or starting it would change the run's random numbers
+        prefetch_factor=4 if workers else None,
+        persistent_workers=bool(workers),
+    )
+
+
+def choose_entry(families: dict[str, list[Entry]], random: np.random.Generator) -> Entry:
+    """A family, then one of its rigs."""
+    name = sorted(families)[int(random.integers(len(families)))]
+    return families[name][int(random.integers(len(families[name])))]
 
 
 @lru_cache(maxsize=HELD_RIGS)

@@ -1,0 +1,213 @@
+"""Training stage 2 by itself: true positions of real clips with the errors that stage 1 makes, to rotations.
+
+Errors are AR(1) noise of random strength, steadiness and share among the joints. Rigs are mirrored, turned as a whole
+(rest pose, reference and motion together) and under their motion only, so that no heading is special.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mocapcli import losses
+from mocapcli.data.cache import Cache, open_cache
+from mocapcli.data.splits import training_frames
+from mocapcli.data.windows import random_of
+from mocapcli.kinematics import motion_world
+from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints, reference_of_rig
+from mocapcli.network.rotation_head import RotationHead, RotationOutput
+from mocapcli.training.config import RotationTaskConfig, TrainConfig
+from mocapcli.training.stream import choose_entry, divide_families, scene_rig
+from mocapcli.types import Motion, Rig
+
+SMOOTH = 0.03  # radians within which an error's slope fades
+STEADINESS = (0.0, 0.5, 0.8, 0.92)  # of the noise from frame to frame
+BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
+
+
+@dataclass(frozen=True, eq=False)
+class RotationBatch:
+    """Clips of several rigs; lengths in sizes."""
+
+    rig: RigBatch
+    positions: Float[Tensor, "batch frames joints 3"]  # with noise
+    noise: Float[Tensor, "batch frames joints"]  # what the network is told of it
+    world: Float[Tensor, "batch frames joints 3 3"]  # the truth
+
+    def to(self, device: torch.device | str) -> "RotationBatch":
+        return RotationBatch(
+            self.rig.to(device), self.positions.to(device), self.noise.to(device), self.world.to(device)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Clip:
+    reference: RigReference
+    positions: np.ndarray
+    noise: float
+    world: np.ndarray
+
+
+@dataclass
+class RotationStream(Dataset[RotationBatch]):
+    """Batch k depends on the configuration and k alone."""
+
+    cache_folder: Path
+    config: TrainConfig
+    validation: bool = False
+    _cache: Cache | None = field(default=None, repr=False)
+
+    def __getitem__(self, step: int) -> RotationBatch:
+        if self._cache is None:
+            self._cache = open_cache(self.cache_folder)
+        families = divide_families(self._cache, self.config.data.validation)
+        chosen = families.validation if self.validation else families.train
+        task = self.config.rotation
+        clips = []
+        for slot in range(task.clips):
+            random = random_of(self.config.seed, "rotation", self.validation, step, slot)
+            entry = choose_entry(chosen, random)
+            rig = scene_rig(self.cache_folder / entry.file)
+            clips.append(_clip(rig.asset.rig, rig.asset.motions, random, task, self.validation))
+        return _collate(clips)
+
+
+def rotation_loss(output: RotationOutput, batch: RotationBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Local and world angles, and turning from frame to frame; every rig counts the same."""
+    joints, bones = _weights(batch.rig, output.world.shape[1])
+    frames = torch.ones(output.world.shape[:2], dtype=torch.bool, device=joints.device)
+    parts = {
+        "local": losses.local_rotation_loss(output.world, batch.world, batch.rig.parents, joints, smooth=SMOOTH),
+        "world": losses.world_rotation_loss(output.world, batch.world, bones, smooth=SMOOTH),
+        "turning": losses.angular_velocity_loss(output.world, batch.world, bones, frames),
+    }
+    total = parts["local"] + 0.7 * parts["world"] + 0.3 * parts["turning"]
+    return total, {name: value.detach() for name, value in parts.items()}
+
+
+@torch.no_grad()
+def rotation_figures(head: RotationHead, batch: RotationBatch) -> dict[str, float]:
+    """Degrees, of the network and of the closed form it starts from."""
+    output = head(batch.positions, batch.rig, batch.noise)
+    joints, bones = _weights(batch.rig, output.world.shape[1])
+    rows = {"": output.world}
+    if output.estimate is not None:
+        rows["closed_form_"] = output.estimate.deltas @ batch.rig.reference_rotations[:, None]
+    figures: dict[str, float] = {}
+    for name, world in rows.items():
+        local = losses.local_rotation_loss(world, batch.world, batch.rig.parents, joints, smooth=0.0)
+        weighted = losses.world_rotation_loss(world, batch.world, bones, smooth=0.0)
+        figures |= {f"{name}local_degrees": float(local.rad2deg()), f"{name}world_degrees": float(weighted.rad2deg())}
+    return figures
+
+
+def _weights(rig: RigBatch, frames: int) -> tuple[Tensor, Tensor]:
+    joints = (rig.mask * (BESIDE_DEFORMING + (1 - BESIDE_DEFORMING) * rig.deforms)).float()
+    bones = losses.bone_weights(rig.reference_positions, rig.parents) * rig.mask
+    shares = [weight / weight.sum(1, keepdim=True).clamp_min(1e-6) for weight in (joints, bones)]
+    return shares[0][:, None].expand(-1, frames, -1), shares[1][:, None].expand(-1, frames, -1)
+
+
+def _clip(
+    rig: Rig, motions: tuple[Motion, ...], random: np.random.Generator, task: RotationTaskConfig, plain: bool
+) -> _Clip:
+    """One clip with its reference; validation is neither mirrored nor turned."""
+    lengths = np.array([min(motion.frames, 150) for motion in motions], dtype=float)
+    motion = motions[int(random.choice(len(motions), p=lengths / lengths.sum()))]
+    stride = 1 if random.random() < 0.7 else 2
+    last = training_frames(motion.frames)
+    start = int(random.integers(0, max(1, last - stride * (task.frames - 1))))
+    chosen = np.minimum(start + stride * np.arange(task.frames), last - 1)
+    world = motion_world(rig.skeleton, _frames(motion, chosen))
+    reference = _reference(rig, motions, random)
+    positions, turns = world[..., :3, 3], world[..., :3, :3]
+    if not plain:
+        reference, positions, turns = _vary(reference, positions, turns, random)
+    positions = positions / reference.size
+    positions = positions - positions[:1, :1]
+    strength = _strength(random, task.noise)
+    share = np.exp(0.3 * random.normal(size=(1, positions.shape[1], 1)))
+    noisy = positions + strength * share * correlated_noise(positions.shape, float(random.choice(STEADINESS)), random)
+    return _Clip(reference, noisy, strength * float(np.exp(0.2 * random.normal())), turns)
+
+
+def _reference(rig: Rig, motions: tuple[Motion, ...], random: np.random.Generator) -> RigReference:
+    """Mostly the default, the first clip's first frame; else any frame of any clip, or the rest pose."""
+    draw = random.random()
+    if draw < 0.5:
+        return reference_of_rig(rig, motions[0], 0)
+    if draw < 0.65:
+        return reference_of_rig(rig)
+    motion = motions[int(random.integers(len(motions)))]
+    return reference_of_rig(rig, motion, int(random.integers(motion.frames)))
+
+
+def _vary(
+    reference: RigReference, positions: np.ndarray, turns: np.ndarray, random: np.random.Generator
+) -> tuple[RigReference, np.ndarray, np.ndarray]:
+    """Mirrored, turned together, turned alone: each now and then."""
+    if random.random() < 0.5:
+        mirror = np.diag([-1.0, 1.0, 1.0])
+        reference = _map_reference(reference, mirror, mirror)
+        positions, turns = positions @ mirror, mirror @ turns @ mirror
+    for together in (True, False):
+        if random.random() < 0.4:
+            yaw = _turn(float(random.uniform(-np.pi, np.pi)))
+            if together:
+                reference = _map_reference(reference, yaw, np.eye(3))
+            positions, turns = positions @ yaw.T, yaw @ turns
+    return reference, positions, turns
+
+
+def _map_reference(reference: RigReference, left: np.ndarray, right: np.ndarray) -> RigReference:
+    return replace(
+        reference,
+        rest_positions=reference.rest_positions @ left.T,
+        rest_rotations=left @ reference.rest_rotations @ right,
+        reference_positions=reference.reference_positions @ left.T,
+        reference_rotations=left @ reference.reference_rotations @ right,
+    )
+
+
+def _turn(angle: float) -> np.ndarray:
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
+
+
+def _frames(motion: Motion, chosen: np.ndarray) -> Motion:
+    return Motion(motion.name, motion.fps, motion.rotations[chosen], motion.translations[chosen])
+
+
+def _strength(random: np.random.Generator, most: float) -> float:
+    """None at all in a fifth of the clips, else up to the most."""
+    draw = random.random()
+    if draw < 0.2:
+        return 0.0
+    return float(random.uniform(0.0, most / 2) if draw < 0.7 else random.uniform(most / 4, most))
+
+
+def correlated_noise(shape: tuple[int, ...], steadiness: float, random: np.random.Generator) -> np.ndarray:
+    """Unit AR(1) noise along the first axis."""
+    fresh = random.normal(size=shape)
+    out = fresh.copy()
+    for frame in range(1, shape[0]):
+        out[frame] = steadiness * out[frame - 1] + np.sqrt(1 - steadiness**2) * fresh[frame]
+    return out
+
+
+def _collate(clips: list[_Clip]) -> RotationBatch:
+    rig = batch_rigs([clip.reference for clip in clips])
+    joints = rig.mask.shape[1]
+    positions = np.stack([pad_joints(clip.positions, joints, 0.0, axis=1) for clip in clips])
+    world = np.stack([pad_joints(clip.world, joints, np.eye(3), axis=1) for clip in clips])
+    noise = np.array([clip.noise for clip in clips])[:, None, None] * np.ones((1, *positions.shape[1:3]))
+    return RotationBatch(
+        rig,
+        torch.from_numpy(positions.astype(np.float32)),
+        torch.from_numpy(noise.astype(np.float32)),
+        torch.from_numpy(world.astype(np.float32)),
+    )
