@@ -6,12 +6,14 @@ at zero.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from mocapcli.errors import InvalidDataError
 
+Number: TypeAlias = float | int  # both named: the checks of the tests take them apart
 MOST_PIXELS = 1 << 26  # of one picture: twice an 8K frame
 
 
@@ -22,7 +24,7 @@ class Frames:
     pixels: UInt8[np.ndarray, "frames height width 3"]
     alpha: UInt8[np.ndarray, "frames height width"] | None
     times: Float[np.ndarray, " frames"]
-    fps: float
+    fps: Number
     held: Bool[np.ndarray, " frames"]
 
     def __len__(self) -> int:
@@ -33,7 +35,7 @@ class Frames:
 class Picture:
     """One decoded picture, its time in seconds, or its number where the footage has no clock."""
 
-    time: float
+    time: Number
     pixels: UInt8[np.ndarray, "height width channels"]  # 3 channels, or 4 with alpha
 
 
@@ -51,7 +53,7 @@ class Request:
 
     width: int
     height: int
-    start: float = 0.0
+    start: Number = 0.0
     notes: Notes = field(default_factory=Notes)
     sparse: bool = False  # pictures that are dear to decode may be left out
 
@@ -65,9 +67,9 @@ class Footage:
 
     width: int
     height: int
-    fps: float | None
+    fps: Number | None
     alpha: bool
-    duration: float | None
+    duration: Number | None
     pictures: Callable[[Request], Iterator[Picture]]
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
 
-from mocapcli.errors import InvalidDataError, ReadError
+from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError
 from mocapcli.video.frames import MOST_PIXELS, Footage, Notes, Picture, Request
 from mocapcli.video.tones import HLG, PQ, tone_map
 
@@ -72,6 +72,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         stream = next((each for each in container.streams.video if not _is_cover(each)), None)
         if stream is None:
             raise ReadError("this file holds no video, only sound or data", path=path)
+        if stream.codec_context is None:
+            raise UnsupportedError("its pictures are coded in a way that is not known here", path=path)
         if stream.width * stream.height > MOST_PIXELS:
             raise InvalidDataError(f"pictures of {stream.width}×{stream.height} pixels are too large", path=path)
         stream.thread_type = "AUTO"
@@ -104,7 +106,7 @@ class Damage:
     def tell(self, notes: Notes) -> None:
         if self.packets:
             place = f", the first at {self.first:.2f} s" if self.first is not None else ""
-            notes.add(f"the video is damaged: {self.packets} pieces cannot be decoded and are left out{place}")
+            notes.add(f"the video is damaged: what cannot be decoded is left out{place}")
         if self.doubtful:
             notes.add(f"{self.doubtful} pictures are marked as damaged by the decoder; they are used as they are")
 

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from mocapcli.errors import InvalidDataError, ReadError
 from mocapcli.video.frames import MOST_PIXELS, Footage, Picture, Request
+from mocapcli.video.records import PICTURES
 
 
 def open_pictures(path: Path) -> Footage:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mocapcli.errors import InvalidDataError, PluginError, ReadError, UnsupportedError, UsageError
 from mocapcli.extensions import Source
-from mocapcli.video.frames import Footage, Frames, Notes, Picture, Request
+from mocapcli.video.frames import Footage, Frames, Notes, Number, Picture, Request
 from mocapcli.video.steady import Clock, Shown, steady
 
 CHUNK_BYTES = 1 << 25
@@ -27,7 +27,7 @@ class Video:
     path: Path
     width: int
     height: int
-    fps: float
+    fps: Number
     alpha: bool  # whether frames carry an alpha channel
     clock: Clock
     footage: Footage = field(repr=False)
@@ -71,7 +71,16 @@ class Video:
         pictures = self._timed(self.footage.pictures(self._request(request)))
         if sparse:
             return (Shown(each.time, each.pixels, False) for each in pictures if self.clock.holds(each.time))
-        return steady(pictures, self.clock, self.notes)
+        return self._counted(steady(pictures, self.clock, self.notes))
+
+    def _counted(self, frames: Iterator[Shown]) -> Iterator[Shown]:
+        """Say how many frames there was no picture for."""
+        held = 0
+        for shown in frames:
+            held += shown.held
+            yield shown
+        if held:
+            self.notes.add(f"for {held} frames there is no picture in time: the nearest one is repeated there")
 
     def _request(self, request: Request) -> Request:
         """Numbered pictures count from zero instead of telling the time."""
@@ -92,9 +101,9 @@ class Video:
 
 def open_video(
     path: str | Path,
-    fps: float | None = None,
-    start: float | None = None,
-    end: float | None = None,
+    fps: Number | None = None,
+    start: Number | None = None,
+    end: Number | None = None,
     source: str | None = None,
     longest: int = LARGEST,
 ) -> Video:
@@ -123,7 +132,7 @@ def open_video(
     return Video(path, footage.width, footage.height, rate, footage.alpha, clock, footage, chosen.name).resized(longest)
 
 
-def _clock(fps: float | None, start: float | None, end: float | None) -> Clock:
+def _clock(fps: Number | None, start: Number | None, end: Number | None) -> Clock:
     """What the user asked for, if it makes sense."""
     if fps is not None and not SLOWEST <= fps <= FASTEST:
         raise UsageError(f"--fps must lie between {SLOWEST:g} and {FASTEST:g}, not {fps:g}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocapcli.video.frames import Notes, Picture
+from mocapcli.video.frames import Notes, Number, Picture
 
 LONGEST_PAUSE = 30.0  # seconds between two pictures; a longer one is cut, or a forged time stamp would never end
 TIE = 1e-6
@@ -16,7 +16,7 @@ TIE = 1e-6
 class Shown:
     """The picture of one frame."""
 
-    time: float
+    time: Number
     pixels: np.ndarray
     held: bool
 
@@ -25,19 +25,19 @@ class Shown:
 class Clock:
     """The frames wanted: `start + k / fps` up to `end`."""
 
-    fps: float
-    start: float = 0.0
-    end: float = math.inf
-    native_fps: float = 0.0  # of the pictures
+    fps: Number
+    start: Number = 0.0
+    end: Number = math.inf
+    native_fps: Number = 0.0  # of the pictures
 
-    def time(self, number: int) -> float:
+    def time(self, number: int) -> Number:
         return self.start + number / self.fps
 
-    def holds(self, time: float) -> bool:
+    def holds(self, time: Number) -> bool:
         return self.start <= time < self.end
 
     @property
-    def patience(self) -> float:
+    def patience(self) -> Number:
         """How far away a picture may be from a frame before that frame is no observation."""
         return 0.75 / min(self.fps, self.native_fps or self.fps)
 
@@ -62,11 +62,11 @@ def steady(pictures: Iterable[Picture], clock: Clock, notes: Notes) -> Iterator[
             number += 1
 
 
-def _show(picture: Picture, time: float, clock: Clock) -> Shown:
+def _show(picture: Picture, time: Number, clock: Clock) -> Shown:
     return Shown(time, picture.pixels, abs(picture.time - time) > clock.patience)
 
 
-def _in_order(pictures: Iterable[Picture], fps: float, notes: Notes) -> Iterator[Picture]:
+def _in_order(pictures: Iterable[Picture], fps: Number, notes: Notes) -> Iterator[Picture]:
     """Times that only grow, and never by more than a pause."""
     last, shift = None, 0.0
     for picture in pictures:

@@ -1,10 +1,12 @@
 """High dynamic range to 8-bit sRGB: PQ and HLG with BT.2020 colours, tone-mapped so that paper white stays white."""
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
 
 from functools import lru_cache
 
-import numba
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
+
+from mocapcli.render.compiled import compiled
 
 PQ, HLG = 16, 18  # ffmpeg's numbers of the transfer curves
 STEPS = 4096
@@ -46,8 +48,8 @@ def shown_light() -> UInt8[np.ndarray, " steps"]:
     return np.rint(np.clip(coded, 0, 1) * 255).astype(np.uint8)
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def _map(pixels, light, shown, colours, out):  # type: ignore[no-untyped-def]
+@compiled
+def _map(pixels, light, shown, colours, out):
     last = len(light) - 1
     scale = last / np.sqrt(BRIGHTEST / PAPER_WHITE)
     for place in range(len(pixels)):
