@@ -67,6 +67,7 @@ class RotationHead(nn.Module):
     def __init__(self, config: RotationConfig | None = None) -> None:
         super().__init__()
         self.config = config or RotationConfig()
+        self.low_precision = False
         channels = self.config.channels
         direct = self.config.rotation_head == "direct"
         self.embed = nn.Linear(DIRECT_FEATURES if direct else STATIC_FEATURES + MOVING_FEATURES, channels)
@@ -105,8 +106,10 @@ class RotationHead(nn.Module):
         return RotationOutput(local_to_world_rotations(local, rig.levels), local, positions[:, :, 0], None)
 
     def _read(self, features: Tensor, rig: RigBatch, frame_mask: Tensor | None) -> Tensor:
-        tokens = self.embed(features) + self.names(rig.name_grams)[:, None]
-        raw: Tensor = self.read_out(self.transformer(tokens, rig.graph, frame_mask))
+        # Only the transformer may run in half precision (training does): angles would suffer elsewhere.
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.low_precision):
+            tokens = self.embed(features) + self.names(rig.name_grams)[:, None]
+            raw: Tensor = self.read_out(self.transformer(tokens, rig.graph, frame_mask))
         return raw.to(features.dtype)
 
 

@@ -58,6 +58,7 @@ class TrainConfig:
     save_every: float = 120.0  # seconds
     workers: int = 0  # rendering processes
     compile: bool = False
+    half: bool = False  # bf16 in stage 2's transformer: twice as fast on processors that know it
     stage: Stage = "pose"
 
 

@@ -69,7 +69,10 @@ class RotationTask:
     def loss(
         self, network: MotionNetwork, batch: RotationBatch, config: TrainConfig
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        return rotation_loss(network.rotation(batch.positions, batch.rig, batch.noise), batch)
+        network.rotation.low_precision = config.half
+        output = network.rotation(batch.positions, batch.rig, batch.noise)
+        network.rotation.low_precision = False
+        return rotation_loss(output, batch)
 
     def figures(self, network: MotionNetwork, batch: RotationBatch) -> dict[str, float]:
         return rotation_figures(network.rotation, batch)
