@@ -1,9 +1,9 @@
 """Stage 1, Video-to-Pose: crops and a rig to joint positions, image-aligned.
 
 Joint queries come from the rig's own reference renders (features sampled at each joint), its geometry, its graph
-and its names. Every round each joint looks for itself in the picture (heatmap = query · pixel), reads what stands there, and
-GL-GMHA lets the joints agree. After the first round the facing is classified; later rounds are told a facing
-(the true one in training, a decided one in use), so that left and right, front and back need not be averaged.
+and its names. Every round each joint looks for itself in the picture (heatmap = query · pixel), reads what stands
+there, and GL-GMHA lets the joints agree. After the first round the facing is classified; later rounds are told a
+facing (the true one in training, a decided one in use), so that left and right, front and back need not be averaged.
 """
 
 from dataclasses import dataclass
