@@ -25,7 +25,14 @@ from mocapcli.solving import api, pose
 from mocapcli.solving.api import Solution, SolveOptions, solve_tracks
 from mocapcli.solving.axes import TURNS
 from mocapcli.solving.carriers import to_local
-from mocapcli.solving.chains import bridge_gaps, place_missing
+from mocapcli.solving.chains import (
+    bridge_gaps,
+    find_chains,
+    place_missing,
+    proportions,
+    resize_pose,
+    uniform_scale,
+)
 from mocapcli.solving.mapping import map_joints
 from mocapcli.solving.pose import guess_places, solve_pose, windows
 from mocapcli.tracks.data import UPS, Tracks, Up
@@ -123,6 +130,12 @@ def test_what_is_told_of_the_axes_is_believed():
         assert place_error(solution) < 0.005
 
 
+def test_left_handed_tracks_are_suspected():
+    mirrored = truth() * np.array([1.0, 1.0, -1.0])
+    assert any("mirrored" in line for line in solved(tracks_of(mirrored, up="y")).report.notes)
+    assert not solved(tracks_of(truth(), up="y")).report.notes
+
+
 def test_a_subject_of_another_size_is_fitted_unless_told_otherwise():
     small = tracks_of(truth() / 4, up="y", metres_per_unit=1.0)
     assert place_error(solved(small)) < 0.005
@@ -154,6 +167,28 @@ def test_other_proportions_give_the_same_rotations_and_feet_as_low():
     lowest = joint_positions(skeleton, solution.motion)[..., 1].min(axis=1)
     assert np.percentile(lowest, 5) == pytest.approx(
         np.percentile(positions[..., 1].min(axis=1) * solution.report.scale, 5)
+    )
+
+
+def test_proportions_are_measured_bone_by_bone():
+    parents = np.array([-1, 0, 1, 2, 3, 0])
+    pose = np.array([[0.0, 0, 0], [0, 1, 0], [0, 2, 0], [0.3, 3, 0], [0, 4, 0], [1, 0, 0]])
+    points = np.tile(2.0 * pose, (20, 1, 1))
+    points[:, 5, 0] = 3.0  # half as long again as the others
+    points[:, 3] = np.nan  # a joint that bends: the limb beyond may just not be stretched
+    points[:, 4, 1] = np.linspace(5.0, 6.5, 20)
+    chains = find_chains(points, parents, pose)
+    assert [(chain.above, chain.below, chain.rigid) for chain in chains] == [
+        (0, 1, True),
+        (1, 2, True),
+        (2, 4, False),
+        (0, 5, True),
+    ]
+    scale = uniform_scale(chains, points, pose)
+    assert scale == pytest.approx(0.5)
+    np.testing.assert_allclose(proportions(chains, scale, 6), [1, 1, 1, 1, 1, 1.5])
+    np.testing.assert_allclose(
+        resize_pose(pose, parents, np.array([1, 1, 1, 2, 1, 1.5]))[3:], [[0.6, 4, 0], [0.3, 5, 0], [1.5, 0, 0]]
     )
 
 

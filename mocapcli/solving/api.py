@@ -12,25 +12,15 @@ from jaxtyping import Bool, Float
 from mocapcli.errors import InvalidDataError, UnsupportedError
 from mocapcli.formats import read_asset
 from mocapcli.kinematics import continuous, joint_positions, resample
-from mocapcli.solving.axes import TURNS, guess_unit, guess_up
-from mocapcli.solving.axes import UNITS as UNIT_LENGTHS
 from mocapcli.solving.carriers import detached, free_joints, to_local
-from mocapcli.solving.chains import (
-    Chain,
-    bridge_gaps,
-    find_chains,
-    observed_below,
-    proportions,
-    resize_pose,
-    uniform_scale,
-)
+from mocapcli.solving.chains import bridge_gaps, observed_below
+from mocapcli.solving.fitting import Fit, fit_to_rig, with_proportions
 from mocapcli.solving.mapping import JointMap, map_joints, observed
 from mocapcli.tracks.data import Tracks, Up, crop_tracks
 from mocapcli.tracks.read import read_tracks
 from mocapcli.types import Asset, Motion, Rig, Skeleton
 
 if TYPE_CHECKING:
-    from mocapcli.network.reference import RigReference
     from mocapcli.solving.pose import Pose
 
 CLOSED_FORM = "closed-form"
@@ -136,8 +126,8 @@ def solve_tracks(
     reference = reference_of_asset(asset)
     free = free_joints(asset, reference.size)
     reference = replace(reference, parents=detached(reference.parents, free))
-    fit = fit_to_rig(seen, tracks, reference, options)
-    reference = _with_proportions(reference, fit.factors)
+    fit = fit_to_rig(seen, tracks, reference, options.up, options.scale, options.keep_scale)
+    reference = with_proportions(reference, fit.factors)
     head = None if options.model in (None, CLOSED_FORM) else load_head(Path(str(options.model)))
     points = bridge_gaps(fit.points, round(BRIDGED_SECONDS * tracks.fps)) / reference.size
     trust = np.where(np.isfinite(points[..., 0]), np.maximum(trust, 0.3), 0.0)
@@ -156,43 +146,6 @@ def needs_network() -> None:
         raise UnsupportedError("solving needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")
 
 
-@dataclass(frozen=True)
-class Fit:
-    """The tracks brought to the rig: our axes, its size, and its proportions against the subject's."""
-
-    points: Points
-    up: Up
-    scale: float
-    factors: Float[np.ndarray, " joints"]
-    chains: list[Chain]
-    notes: tuple[str, ...]
-
-
-def fit_to_rig(seen: Points, tracks: Tracks, reference: "RigReference", options: SolveOptions) -> Fit:
-    """Axes and size: told, or guessed by comparing with the rig."""
-    pose, notes = reference.reference_positions, []
-    up = options.up or tracks.up
-    if up is None:
-        up = guess_up(seen, pose)
-        notes.append(f"up axis of the tracks: {up}, judging by the rig (--up)")
-    points = seen @ TURNS[up].T
-    chains = find_chains(points, reference.parents, pose)
-    fitting = uniform_scale(chains, points, pose)
-    if fitting is None:
-        raise InvalidDataError(
-            "the matched joints tell no size: no two are seen at once, or all are in one place",
-            remedy="see --list and --map",
-        )
-    unit = options.scale or tracks.metres_per_unit
-    if unit is None and options.keep_scale:
-        name = guess_unit(fitting)
-        unit = UNIT_LENGTHS[name]
-        notes.append(f"unit of the tracks: {name}, judging by the rig (--scale)")
-    scale = float(unit) if options.keep_scale and unit is not None else fitting
-    factors = proportions(chains, scale, len(reference.parents))
-    return Fit(points * scale, up, scale, factors, chains, tuple(notes))
-
-
 def _check_enough(seen: Points, mapping: JointMap) -> None:
     count = int(np.isfinite(seen[..., 0]).any(axis=0).sum())
     if count < LEAST_JOINTS:
@@ -202,15 +155,6 @@ def _check_enough(seen: Points, mapping: JointMap) -> None:
             " needed",
             remedy="say which is which with --map JOINT=TRACK; --list shows both",
         )
-
-
-def _with_proportions(reference: "RigReference", factors: Float[np.ndarray, " joints"]) -> "RigReference":
-    """The rig in the subject's proportions: what rotations are read off against; they fit the real rig as they are."""
-    return replace(
-        reference,
-        rest_positions=resize_pose(reference.rest_positions, reference.parents, factors),
-        reference_positions=resize_pose(reference.reference_positions, reference.parents, factors),
-    )
 
 
 def _motion(

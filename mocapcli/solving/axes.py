@@ -8,6 +8,7 @@ from mocapcli.tracks.data import UPS, Up
 Points = Float[np.ndarray, "frames joints 3"]
 MOST_FRAMES = 200  # looked at
 LEAST_GAIN = 0.85  # of the usual axis' misfit: what another axis must beat to be believed
+MIRRORED = 0.5  # of the misfit: what the mirror image must beat to be mentioned
 UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
 
 # Rows: where x, y, z of our axes come from. Proper rotations all, so that nobody's left becomes right.
@@ -27,6 +28,13 @@ def guess_up(points: Points, pose: Float[np.ndarray, "joints 3"], usual: Up = "y
     misfits = {up: _misfit(points[::step] @ TURNS[up].T, pose) for up in UPS}
     best = min(misfits, key=lambda up: misfits[up])
     return best if misfits[best] < LEAST_GAIN * misfits[usual] else usual
+
+
+def looks_mirrored(points: Points, pose: Float[np.ndarray, "joints 3"]) -> bool:
+    """Whether the mirror image is by far more like the rig: left-handed axes, or left and right mixed up."""
+    step = max(1, len(points) // MOST_FRAMES)
+    mirror = np.array([-1.0, 1.0, 1.0])
+    return _misfit(points[::step] * mirror, pose) < MIRRORED * _misfit(points[::step], pose)
 
 
 def guess_unit(scale: float) -> str:
