@@ -48,7 +48,7 @@ def shown(video):
 )
 def test_films(tmp_path, name, codec, pix_fmt):
     if codec == "gif":
-        write_gif(tmp_path / name, numbered(12), 10)
+        write_gif(tmp_path / name, numbered(12), 10.0)
     else:
         encode(tmp_path / name, numbered(12), codec=codec, pix_fmt=pix_fmt)
     video = open_video(tmp_path / name)
@@ -200,7 +200,7 @@ def test_senseless_wishes(tmp_path, wrong):
 
 
 def test_a_part_after_the_end(tmp_path):
-    with pytest.raises(UsageError, match="ends at 0.20 s, before --start 5"):
+    with pytest.raises(UsageError, match=r"ends at 0\.20 s, before --start 5"):
         open_video(encode(tmp_path / "x.mp4", numbered(2)), start=5)
 
 
@@ -332,7 +332,7 @@ def test_garbage_in_the_middle_is_left_out_and_told(tmp_path):
         data[at : at + 64] = bytes(64)
     path.write_bytes(bytes(data))
     video = open_video(path)
-    pixels, times, held = all_frames(video)
+    pixels, _, held = all_frames(video)
     assert len(pixels) == 30
     assert held[10:16].sum() >= 4
     assert not held[:9].any() and not held[17:].any()
@@ -385,7 +385,7 @@ def test_errors_of_choice(tmp_path):
     with pytest.raises(ReadError, match="no pictures in this folder"):
         open_video(tmp_path)
     (tmp_path / "x.doc").write_text("x")
-    with pytest.raises(UnsupportedError, match="known: .*mp4"):
+    with pytest.raises(UnsupportedError, match=r"known: .*mp4"):
         open_video(tmp_path / "x.doc")
     with pytest.raises(PluginError, match="known: movie, pictures"):
         open_video(tmp_path / "x.doc", source="nothing")

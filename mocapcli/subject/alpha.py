@@ -7,6 +7,7 @@ from jaxtyping import Float, UInt8
 from scipy import ndimage
 
 from mocapcli.errors import InvalidDataError
+from mocapcli.subject.background import refine_edges
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree
 from mocapcli.subject.survey import Masker, Survey, Verdict, Wishes
@@ -98,6 +99,8 @@ def _mask(key: Key, frame: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndar
     settled = np.empty_like(odds)
     agree(odds, frame, np.float32(16.0), np.float32(0.6), 3, settled)
     mask = clean(settled)
+    everywhere = np.ones(mask.shape, bool)
+    mask = refine_edges(mask, frame, key.colour, everywhere, np.ones(3, np.float32))
     holes = ndimage.binary_fill_holes(mask > 127) & (mask <= 127)
     doubtful = holes & ~ndimage.binary_opening(holes, iterations=2)
     return np.where(doubtful, 255, mask).astype(np.uint8)

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.subject.colours import histogram, odds_table
-from mocapcli.subject.kernels import choose_background, difference, look_up
+from mocapcli.subject.kernels import choose_background, difference, look_up, matte_edge
 
 NOISE = (2.0, 10.0)
 TOLERANCE = 4.0  # noises
+ALIKE = 1.5  # log odds
 LEAST_CHANGE = 14.0  # levels
 NO_ODDS = np.zeros((16, 16, 16), np.float32)
 
@@ -40,6 +41,12 @@ class Background:
             return np.ones(3, np.float32)
         return np.clip(np.median(seen[usable] / base[usable], axis=0), 0.7, 1.4).astype(np.float32)
 
+    def refined(
+        self, mask: UInt8[np.ndarray, "height width"], frame: UInt8[np.ndarray, "height width 3"]
+    ) -> UInt8[np.ndarray, "height width"]:
+        """The mask with edges where the picture turns from background to subject."""
+        return refine_edges(mask, frame, self.colours, self.known, self.gain(frame))
+
     def evidence(self, frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "height width"]:
         """Log odds of the subject for each pixel by itself."""
         away = np.empty(frame.shape[:2], np.float32)
@@ -60,6 +67,7 @@ def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Ba
     known, table = ~region, NO_ODDS
     for _ in range(2):
         table = learn_colours(samples, active, known)
+        region = spread(region, colours, table)
         colours, support = redecide(samples, region, colours, table)
         odds = np.empty(region.shape, np.float32)
         look_up(np.clip(colours, 0, 255).astype(np.uint8), table, odds)
@@ -69,6 +77,21 @@ def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Ba
     colours = np.where(known[..., None], colours, fill_in(colours, known))
     tolerance = np.maximum(TOLERANCE * noise, LEAST_CHANGE) + 0.25 * edge_strength(colours)
     return Background(colours, tolerance.astype(np.float32), known, table, float(active.mean() + (~known).mean()))
+
+
+def refine_edges(
+    mask: UInt8[np.ndarray, "height width"],
+    frame: UInt8[np.ndarray, "height width 3"],
+    background: Float[np.ndarray, "height width 3"],
+    known: Bool[np.ndarray, "height width"],
+    gain: Float[np.ndarray, " 3"],
+) -> UInt8[np.ndarray, "height width"]:
+    """Soft edges by colour: a pixel half way from background to subject is half the subject's."""
+    solid = mask > 127
+    edge = ndimage.binary_dilation(solid) & ~ndimage.binary_erosion(solid, iterations=2, border_value=1) & known
+    share = np.ones(mask.shape, np.float32)
+    matte_edge(frame, background, gain, solid, edge, share)
+    return np.where(edge, np.rint(255 * share), np.where(solid, 255, 0)).astype(np.uint8)
 
 
 def noise_of(
@@ -110,6 +133,19 @@ def suspects(active: Bool[np.ndarray, "samples height width"]) -> Bool[np.ndarra
     closed = ndimage.distance_transform_edt(near) > reach - 2
     filled = ndimage.binary_fill_holes(closed[reach:-reach, reach:-reach])
     return np.asarray(filled)
+
+
+def spread(
+    region: Bool[np.ndarray, "height width"],
+    colours: Float[np.ndarray, "height width 3"],
+    table: Float[np.ndarray, "bins bins bins"],
+) -> Bool[np.ndarray, "height width"]:
+    """The suspected part and what is joined to it in the subject's own colours: limbs that never move."""
+    odds = np.empty(region.shape, np.float32)
+    look_up(np.clip(colours, 0, 255).astype(np.uint8), table, odds)
+    alike = ndimage.binary_opening(ndimage.median_filter(odds, 3) > ALIKE)
+    grown = ndimage.binary_propagation(region, mask=region | alike)
+    return np.asarray(ndimage.binary_dilation(grown, iterations=2) if (grown & ~region).any() else grown)
 
 
 def learn_colours(

@@ -5,14 +5,15 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 SPECK = 0.0002  # of the picture
-PINHOLE = 0.0004
+PINHOLE = 0.0003
+HOLE = 0.006  # of the subject
 
 
 def clean(odds: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
     """A mask of 0 to 255."""
     solid = ndimage.binary_opening(np.pad(odds > 0, 1, mode="edge"), iterations=1)[1:-1, 1:-1]
     solid = drop_small(solid, SPECK * solid.size)
-    solid = ~drop_small(~solid, PINHOLE * solid.size)
+    solid = ~drop_small(~solid, max(PINHOLE * solid.size, HOLE * solid.sum()))
     if not solid.any():
         return np.zeros(odds.shape, np.uint8)
     near = ndimage.binary_dilation(solid)

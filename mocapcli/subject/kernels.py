@@ -68,6 +68,35 @@ def difference(frame, background, tolerance, gain, table, out):
 
 
 @compiled
+def matte_edge(frame, background, gain, inside, edge, out):
+    """How much of each edge pixel is subject: where it lies between the background and the subject's colour nearby."""
+    height, width = edge.shape
+    for y in range(height):
+        for x in range(width):
+            if not edge[y, x]:
+                continue
+            total, subject = 1e-6, np.zeros(3, np.float32)
+            for v in range(max(y - 3, 0), min(y + 4, height)):
+                for u in range(max(x - 3, 0), min(x + 4, width)):
+                    if inside[v, u]:
+                        away = 0.0
+                        for c in range(3):
+                            away += (frame[v, u, c] - background[v, u, c] * gain[c]) ** 2
+                        weight = away / (1.0 + (v - y) ** 2 + (u - x) ** 2)
+                        total += weight
+                        for c in range(3):
+                            subject[c] += weight * frame[v, u, c]
+            along, length = 0.0, 1e-6
+            for c in range(3):
+                expected = background[y, x, c] * gain[c]
+                step = subject[c] / total - expected
+                along += step * (frame[y, x, c] - expected)
+                length += step * step
+            share = along / length
+            out[y, x] = min(max((share - 0.25) / 0.5, 0.0), 1.0)
+
+
+@compiled
 def look_up(frame, table, out):
     """The table's value of each pixel's colour."""
     for y in range(frame.shape[0]):

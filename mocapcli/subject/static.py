@@ -36,7 +36,7 @@ def open_masker(survey: Survey, wishes: Wishes) -> Masker:
 
 
 def mask_of(background: Background, frame: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:
-    return clean(settled(background.evidence(frame), frame))
+    return background.refined(clean(settled(background.evidence(frame), frame)), frame)
 
 
 def settled(
