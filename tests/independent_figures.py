@@ -1,9 +1,4 @@
-"""The angles of two exported files, recomputed with numpy and scipy alone: `python independent_figures.py A.npz B.npz`.
-
-The rig's reference pose is frame `frame` of the second file's clip 0.
-"""
-
-import sys
+"""The angles of two exported files, recomputed with numpy and scipy alone, sharing no code with mocapcli."""
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -25,8 +20,10 @@ def angles(predicted_file, truth_file, reference_positions=None):
             turned.append(local[j] if parents[j] < 0 else turned[parents[j]] * local[j])
         world.append((local, turned))
     (local_a, world_a), (local_b, world_b) = world
-    local_error = np.array([np.degrees((a.inv() * b).magnitude()).mean() for a, b in zip(local_a, local_b)])
-    world_error = np.array([np.degrees((a.inv() * b).magnitude()).mean() for a, b in zip(world_a, world_b)])
+    local_error, world_error = (
+        np.array([np.degrees((a.inv() * b).magnitude()).mean() for a, b in zip(first, second, strict=True)])
+        for first, second in ((local_a, local_b), (world_a, world_b))
+    )
     at = truth["clip0_positions"][0] if reference_positions is None else reference_positions
     bone = np.zeros(count)
     for j in range(count):
@@ -34,7 +31,3 @@ def angles(predicted_file, truth_file, reference_positions=None):
             bone[parents[j]] = max(bone[parents[j]], np.linalg.norm(at[j] - at[parents[j]]))
     weights = bone * deforms
     return local_error[deforms].mean(), local_error.mean(), (world_error * weights).sum() / weights.sum()
-
-
-if __name__ == "__main__":
-    print(*angles(*sys.argv[1:3]))

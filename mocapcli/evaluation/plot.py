@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocapcli.console import printable
-from mocapcli.evaluation.canvas import Canvas, new_canvas
+from mocapcli.evaluation.canvas import Canvas, Place, new_canvas
 from mocapcli.evaluation.cases import COPY
 from mocapcli.evaluation.run import Results
 from mocapcli.extensions import Metric
@@ -94,7 +94,7 @@ def _clips(canvas: Canvas, results: Results, metric: Metric, rows: Sequence[str]
     _ticks(canvas, right, lambda x: [(x, top), (x, top + SCATTER)], lambda x: (x, top + SCATTER + 12))
     _ticks(canvas, up, lambda y: [(left, y), (left + PANEL, y)], lambda y: (left - 4, y + 4), "end")
     canvas.words((left, top - 6), f"clips: {printable(metric.description)}, against the copy's", 10)
-    canvas.line([(right.at(0), up.at(0)), (right.at(most), up.at(most))], COPY_COLOUR, 1)
+    canvas.line([(right.at(0.0), up.at(0.0)), (right.at(most), up.at(most))], COPY_COLOUR, 1)
     for row, colour in zip(rows, COLOURS, strict=False):
         for window in results.windows:
             x, y = (_value(window.rows, name, metric.name) for name in (COPY, row))
@@ -105,8 +105,8 @@ def _clips(canvas: Canvas, results: Results, metric: Metric, rows: Sequence[str]
 def _ticks(
     canvas: Canvas,
     axis: Axis,
-    line: Callable[[float], list[tuple[float, float]]],
-    label: Callable[[float], tuple[float, float]],
+    line: Callable[[float], list[Place]],
+    label: Callable[[float], Place],
     anchor: str = "middle",
 ) -> None:
     for part in range(5):
@@ -120,8 +120,8 @@ def nice_top(values: Sequence[float]) -> float:
     most = max((value for value in values if math.isfinite(value)), default=1.0)
     if most <= 0:
         return 1.0
-    step = 10 ** math.floor(math.log10(most))
-    return next(step * factor for factor in (1, 2, 4, 6, 8, 10) if step * factor >= most * (1 - 1e-9))
+    step = 10.0 ** math.floor(math.log10(most))
+    return next(step * factor for factor in (1.0, 2.0, 4.0, 6.0, 8.0, 10.0) if step * factor >= most * (1 - 1e-9))
 
 
 def shorten(name: str) -> str:

@@ -6,7 +6,7 @@ itself at the origin, metres of the user's rig.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ class Prediction:
     travels: bool = True  # whether the positions hold the root's path
 
 
+@runtime_checkable
 class Predictor(Protocol):
     def predict(self, asset: Asset, footage: Footage) -> Prediction: ...
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mocapcli.evaluation.cases import Case, Rows, measure_case
 from mocapcli.extensions import Metric
 
 
+@runtime_checkable
 class Setting(Protocol):
     """What is given and what is asked: p2r, v2p, e2e."""
 
@@ -125,10 +126,8 @@ class Partial:
         self.path = path
         self.done: dict[str, Judged] = {}
         lines = self._lines()
-        if lines and lines[0] == header:
-            for line in lines[1:]:
-                rows = {row: _figures(figures) for row, figures in line["rows"].items()}
-                self.done[line["window"]] = Judged(line["window"], line["family"], rows)
+        if next(lines, None) == header:
+            self.done = {line["window"]: _judged(line) for line in lines if "rows" in line}
         path.parent.mkdir(parents=True, exist_ok=True)
         self.stream = path.open("w", encoding="utf-8")
         self._write(header)
@@ -147,14 +146,22 @@ class Partial:
         self.stream.write(json.dumps(content) + "\n")
         self.stream.flush()
 
-    def _lines(self) -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = []
-        try:
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                lines.append(json.loads(line))
-        except (OSError, ValueError):
-            pass  # none there, or killed in the middle of a line: what came before it counts
-        return lines
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        """What is whole of the file: the last line may have been cut."""
+        if not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8", errors="replace") as stream:
+            for text in stream:
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    return
+                if isinstance(line, dict):
+                    yield line
+
+
+def _judged(line: dict[str, Any]) -> Judged:
+    return Judged(line["window"], line["family"], {row: _figures(found) for row, found in line["rows"].items()})
 
 
 def _figures(figures: Mapping[str, float | None]) -> dict[str, float]:

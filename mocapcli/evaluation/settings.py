@@ -16,6 +16,8 @@ OURS, DIRECT = "ours", "direct"
 
 
 def build_setting(name: str, models: list[str], appearance: Appearance = "own", seed: int = 0) -> Setting:
+    if name != "p2r" and not models:
+        raise UsageError(f"the setting {name} needs a model", remedy="--model NAME or DIR")
     networks = load_rows(models)
     if name == "p2r":
         return PositionsToRotations({row: network.rotation for row, network in networks.items()}, seed=seed)
