@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import mocapcli
 from factories import make_asset
@@ -19,6 +20,7 @@ from mocapcli.cli import main
 from mocapcli.errors import InvalidDataError, MocapError, ReadError, UnsupportedError, UsageError
 from mocapcli.kinematics import crop, joint_positions, matrix_to_quat, motion_world, polar
 from mocapcli.metrics import rotation_errors
+from mocapcli.network.model import MotionNetwork, NetworkConfig, save_network
 from mocapcli.network.reference import reference_of_asset
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.solving import api, pose
@@ -329,6 +331,16 @@ def test_an_untrained_head_gives_the_closed_form():
     closed, learned = solve_pose(values, trust, reference), solve_pose(values, trust, reference, head)
     dots = np.abs((closed.rotations * learned.rotations).sum(-1)).clip(max=1)
     assert np.median(np.degrees(2 * np.arccos(dots))) < 1.0
+
+
+def test_a_saved_model_is_used(tmp_path):
+    config = NetworkConfig(rotation=RotationConfig(channels=16, heads=2, blocks=1))
+    network = MotionNetwork(config)
+    torch.nn.init.normal_(network.rotation.read_out[-1].bias, std=0.3, generator=torch.Generator().manual_seed(0))
+    save_network(tmp_path, config, network.state_dict())
+    closed, learned = (solved(tracks_of(truth(), up="y"), model=model) for model in ("closed-form", tmp_path))
+    assert learned.report.model == str(tmp_path)
+    assert world_error(learned) > world_error(closed) + 1  # nobody taught it
 
 
 def test_a_model_that_is_none_is_refused(tmp_path):
