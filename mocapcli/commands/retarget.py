@@ -39,6 +39,9 @@ def retarget(
         ),
     ] = None,
     list_pairs: Annotated[bool, typer.Option("--list", help="Show who would drive whom; write nothing.")] = False,
+    up: Annotated[
+        Literal["y", "z"], typer.Option(help="Axis that points up in IN, where the format does not say.")
+    ] = "y",
     rest: Annotated[
         Literal["align", "keep"],
         typer.Option(help="align: an arm hanging in IN hangs on RIG, whatever their rest poses. keep: they differ on."),
@@ -65,7 +68,7 @@ def retarget(
     options = RetargetOptions(tuple(pairs or ()), rest, names)
     _check_outputs(output or [], (source, rig), overwrite)
     with warnings_as_notes() as warned:
-        here, there = _read(source, rig, clip or ())
+        here, there = _read(source, rig, clip or (), up == "z")
         if list_pairs:
             _list(here, there, options, as_json)
         else:
@@ -87,11 +90,14 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], overwrite: b
                 raise WriteError(f"this is the file {read} itself", path=path, remedy=remedy)
 
 
-def _read(source: Path, rig: Path, clips: Sequence[str]) -> "tuple[Asset, Asset]":
-    from mocapcli.convert import choose_clips
+def _read(source: Path, rig: Path, clips: Sequence[str], z_up: bool) -> "tuple[Asset, Asset]":
+    from mocapcli.convert import Z_UP_TO_Y_UP, choose_clips
     from mocapcli.formats import read_asset
+    from mocapcli.kinematics import transform_asset
 
     here = read_asset(source)
+    if z_up:
+        here = transform_asset(here, rotation=Z_UP_TO_Y_UP)
     return here.with_motions(choose_clips(here.motions, clips)), read_asset(rig)
 
 

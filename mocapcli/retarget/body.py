@@ -5,18 +5,20 @@ spine, neck and head are one, and at a side it follows the longest way, so that 
 their own. Joints that move no vertex, and have none below them that does, take no part.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mocapcli.kinematics import rest_world
-from mocapcli.retarget.words import part_of, side_of
+from mocapcli.retarget.words import part_of, side_of, with_sides_apart
 from mocapcli.types import Rig, Skeleton
 
 MIDDLE = 0.03  # of the rig's size: nearer to the plane of symmetry counts as in the middle
 GROUNDED = 0.15  # of the rig's height above its lowest joint
+FOOT = 3  # joints, the most of a detached foot
 NEAR = 0.25  # of the rig's size: a foot that is a root of its own belongs to the limb that ends so near
+TWIGS = ("jaw", "ear", "horn")  # a head does not go on in these
 UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -46,6 +48,7 @@ class Body:
     """What retargeting knows of a rig."""
 
     skeleton: Skeleton
+    labels: tuple[str, ...]  # names as far as words can be told apart
     parents: Int[np.ndarray, " joints"]  # with detached feet hung on their legs
     active: Bool[np.ndarray, " joints"]
     trunk: int
@@ -58,6 +61,13 @@ class Body:
     def hip_height(self) -> float:
         """Of the trunk joint above the lowest active joint, in metres."""
         return -float(self.places[self.active, 1].min())
+
+    def line(self, limb: Limb, attached: bool = False) -> Float[np.ndarray, "points 3"]:
+        """Places along a limb, with the tip its last joint may have, and first the joint it is `attached` to."""
+        joints = list(limb.joints)
+        tips = [j for j in np.flatnonzero(self.parents == joints[-1]).tolist() if not self.active[j]]
+        points = [*joints, *tips[:1]]
+        return self.places[[int(self.parents[joints[0]]), *points] if attached else points]
 
     def order(self) -> list[int]:
         """Every joint after the one it hangs on (hung-on feet may stand earlier in the file)."""
@@ -74,12 +84,13 @@ def read_body(rig: Rig) -> Body:
     world = rest_world(skeleton)[:, :3, 3]
     active = _active(rig)
     size = float(np.linalg.norm(np.ptp(world[active], axis=0))) or 1.0
-    parents = _hang_feet(skeleton, world, active, size)
+    labels = with_sides_apart(skeleton.names)
+    parents = _hang_feet(skeleton, labels, world, active, size)
     trunk = _trunk(parents, active)
-    axes = _axes(skeleton, world, active, trunk, size)
+    axes = _axes(skeleton, labels, world, active, trunk, size)
     places = (world - world[trunk]) @ axes.T
-    body = Body(skeleton, parents, active, trunk, axes, size, places)
-    return Body(skeleton, parents, active, trunk, axes, size, places, tuple(_limbs(body)))
+    body = Body(skeleton, labels, parents, active, trunk, axes, size, places)
+    return replace(body, limbs=tuple(_limbs(body)))
 
 
 def active_children(body: Body) -> list[list[int]]:
@@ -110,23 +121,34 @@ def _below(children: list[list[int]], joint: int) -> list[int]:
 
 
 def _hang_feet(
-    skeleton: Skeleton, world: Float[np.ndarray, "joints 3"], active: Bool[np.ndarray, " joints"], size: float
+    skeleton: Skeleton,
+    labels: tuple[str, ...],
+    world: Float[np.ndarray, "joints 3"],
+    active: Bool[np.ndarray, " joints"],
+    size: float,
 ) -> Int[np.ndarray, " joints"]:
-    """Parents, roots that are feet of a rig with inverse kinematics hung on the nearest limb's last joint."""
+    """Parents, feet of rigs with inverse kinematics (few joints beside the body's own root) hung on their legs."""
     parents = np.array(skeleton.parents)
     children = _children(parents, active)
-    roots = [root for root in skeleton.roots if active[root]]
-    main = max(roots, key=lambda root: len(_below(children, root)))
+    tops = [joint for joint in skeleton.roots if active[joint]]
+    while len(tops) == 1 and children[tops[0]]:
+        tops = children[tops[0]]
+    counts = {top: len(_below(children, top)) for top in tops}
+    main = max(tops, key=lambda top: counts[top])
     tree = _below(children, main)
     leaves = [joint for joint in tree if not children[joint]]
-    for root in roots:
-        if root == main or not leaves:
+    tips = [(joint, leaf) for leaf in leaves for joint in (leaf, *np.flatnonzero(parents == leaf))]
+    ends = np.array([joint for joint, _ in tips])
+    for top in tops:
+        if top == main or counts[top] > FOOT:
             continue
-        distances = np.linalg.norm(world[leaves] - world[root], axis=-1)
-        sides = [side_of(skeleton.names[leaf]) * side_of(skeleton.names[root]) for leaf in leaves]
-        distances = np.where(np.array(sides) < 0, np.inf, distances)
-        if distances.min() < NEAR * size:
-            parents[root] = leaves[int(np.argmin(distances))]
+        away = np.linalg.norm(world[ends] - world[top], axis=-1)
+        sides = np.array([side_of(labels[leaf]) * side_of(labels[top]) for _, leaf in tips])
+        away = np.where(sides < 0, np.inf, away)
+        nearest = int(np.argmin(away))
+        own = np.linalg.norm(world[top] - world[parents[top]]) if parents[top] >= 0 else np.inf
+        if away[nearest] < NEAR * min(size, own):
+            parents[top] = tips[nearest][1]
     return parents
 
 
@@ -142,13 +164,14 @@ def _trunk(parents: Int[np.ndarray, " joints"], active: Bool[np.ndarray, " joint
 
 def _axes(
     skeleton: Skeleton,
+    labels: tuple[str, ...],
     world: Float[np.ndarray, "joints 3"],
     active: Bool[np.ndarray, " joints"],
     trunk: int,
     size: float,
 ) -> Float[np.ndarray, "3 3"]:
     """Left, up and forward: by what is called left and right, else by symmetry and the toes."""
-    sides = np.array([side_of(name) for name in skeleton.names]) * active
+    sides = np.array([side_of(name) for name in labels]) * active
     if (sides > 0).any() and (sides < 0).any():
         left = world[sides > 0].mean(axis=0) - world[sides < 0].mean(axis=0)
         left[1] = 0
@@ -211,10 +234,11 @@ def _limbs(body: Body) -> list[Limb]:
         while children[chain[-1]]:
             ways = children[chain[-1]]
             middle = [way for way in ways if side[way] == 0]
-            if side[start] == 0 and len(ways) > 1 and not middle:
+            fingers = {part_of(body.labels[way]) for way in ways} == {"finger"} != {part_of(body.labels[start])}
+            if fingers or (side[start] == 0 and len(ways) > 1 and not middle):
                 break
             pool = middle if side[start] == 0 and middle else ways
-            chain.append(max(pool, key=lambda way: reach[way]))
+            chain.append(max(pool, key=lambda way: (part_of(body.labels[way]) not in TWIGS, reach[way])))
         limbs.append(_limb(body, chain, above, side[start], len(_below(children, start))))
         waiting += [(way, number) for joint in chain for way in children[joint] if way not in chain]
     return limbs
@@ -228,7 +252,7 @@ def _sides(body: Body) -> list[int]:
             total[body.parents[joint]] += total[joint]
             count[body.parents[joint]] += count[joint]
     means = total / np.maximum(count, 1) / body.size
-    names = body.skeleton.names
+    names = body.labels
     return [
         int(np.sign(mean)) if abs(mean) > MIDDLE / 2 else side_of(name) for mean, name in zip(means, names, strict=True)
     ]
@@ -259,7 +283,7 @@ def _part(
     body: Body, chain: list[int], above: int, side: int, grounded: bool, places: Float[np.ndarray, "chain 3"]
 ) -> str:
     """Legs are what stands; else what most names say; else by place."""
-    told = [part for part in (part_of(body.skeleton.names[joint]) for joint in chain) if part]
+    told = [part for part in (part_of(body.labels[joint]) for joint in chain) if part]
     most = max(set(told), key=told.count) if told else ""
     if grounded and most not in ("wing", "finger", "tail", "jaw"):
         return "leg"

@@ -58,7 +58,9 @@ def _cost(source: Body, target: Body, one: Limb, other: Limb) -> float:
 
 
 def _placed(body: Body, limb: Limb) -> Float[np.ndarray, " 3"]:
-    """Where a limb starts within the extent of the body, so that a long tail moves nothing."""
-    trunk = [limb.start for limb in body.limbs if limb.above <= 0]
-    extent = np.maximum(np.ptp(np.array([*trunk, np.zeros(3)]), axis=0), 0.1)
+    """Where a limb starts within the extent of the torso, so that a long tail or a long face changes nothing."""
+    spine = _spine(body)
+    marks = [body.limbs[number].start for number in _major(body, spine)]
+    marks += [np.zeros(3), body.limbs[spine].start] if spine >= 0 else [np.zeros(3)]
+    extent = np.maximum(np.ptp(np.array(marks), axis=0), 0.3)
     return np.asarray(limb.start * np.array([0.0, 0.5, 1.0]) / extent)

@@ -9,11 +9,12 @@ from jaxtyping import Float
 
 from mocapcli.retarget.body import Body, Limb
 from mocapcli.retarget.limbs import match_limbs
-from mocapcli.retarget.words import is_generic, words_of
+from mocapcli.retarget.words import bones_of, is_generic, words_of
 from mocapcli.retarget_names import match_joints
 
 Reason = Literal["told", "name", "topology", ""]
 SAME_RIG = 0.8  # part of the joints with a namesake from which even `Bone.003` means something
+ODD = 0.4  # how much worse, a joint, one to one must be to be given up
 SOFT = ("trunk", "tail", "wing", "ear")  # what bends as one; knees and elbows stay where they are
 
 
@@ -83,10 +84,11 @@ def _drive_limb(
     source: Body, target: Body, one: Limb, other: Limb, limbs: dict[int, int], drivers: list[Driver | None]
 ) -> None:
     ours, theirs = other.joints, one.joints
-    if len(ours) == len(theirs):
+    soft = other.part in SOFT and one.part in SOFT
+    if soft and len(ours) == len(theirs):
         for joint, driver in zip(ours, theirs, strict=True):
             drivers[joint] = Driver(driver, driver, 0.0, "topology")
-    elif other.part in SOFT and one.part in SOFT and len(theirs) > 1:
+    elif soft and len(theirs) > 1:
         for joint, (first, second, share) in zip(ours, _spread(source, target, one, other, limbs), strict=True):
             drivers[joint] = Driver(first, second, share, "topology")
     else:
@@ -107,38 +109,61 @@ def _spread(
         yield one.joints[above - 1], one.joints[above], share
 
 
+def _middles(body: Body, limb: Limb) -> Float[np.ndarray, " joints"]:
+    """Where the middle of each joint's bone lies between where the limb is attached and its end."""
+    return np.asarray(_bones(_arcs(body.line(limb, attached=True))[1:], limb).mean(axis=1))
+
+
 def _landmarks(
     source: Body, target: Body, one: Limb, other: Limb, limbs: dict[int, int]
 ) -> Float[np.ndarray, "2 marks"]:
-    """Places along both limbs that correspond: ends, heads, and where matched limbs grow from them."""
-    arcs = _arcs(source, one), _arcs(target, other)
+    """Places along both limbs that correspond: ends, heads, and where matched legs and arms grow from them."""
     pairs = [(0.0, 0.0), (1.0, 1.0)]
-    heads = [[n for n, j in enumerate(limb.joints) if "head" in words_of(body.skeleton.names[j])]
-             for body, limb in ((source, one), (target, other))]  # fmt: skip
-    if heads[0] and heads[1]:
-        pairs.append((arcs[0][heads[0][0]], arcs[1][heads[1][0]]))
-    grown = []
-    for number, match in limbs.items():
-        joints = target.parents[target.limbs[number].joints[0]], source.parents[source.limbs[match].joints[0]]
-        if target.limbs[number].part in ("leg", "arm") and joints[0] in other.joints and joints[1] in one.joints:
-            grown.append((arcs[0][one.joints.index(int(joints[1]))], arcs[1][other.joints.index(int(joints[0]))]))
+    heads = [_head(body, limb) for body, limb in ((source, one), (target, other))]
+    if min(heads) >= 0:
+        pairs.append((heads[0], heads[1]))
+    grown = [
+        (_beside(source, one, source.limbs[match]), _beside(target, other, target.limbs[number]))
+        for number, match in limbs.items()
+        if target.limbs[number].part in ("leg", "arm")
+        and target.limbs[target.limbs[number].above] is other
+        and source.limbs[source.limbs[match].above] is one
+        and min(target.limbs[number].above, source.limbs[match].above) >= 0
+    ]
     if grown:
-        pairs.append(tuple(np.mean(grown, axis=0)))
+        here, there = np.mean(grown, axis=0)
+        pairs.append((float(here), float(there)))
     marks = np.array(sorted(pairs)).T
-    return np.maximum.accumulate(marks + 1e-6 * np.arange(marks.shape[1]), axis=1)
+    return np.asarray(np.maximum.accumulate(marks + 1e-6 * np.arange(marks.shape[1]), axis=1))
 
 
-def _arcs(body: Body, limb: Limb) -> Float[np.ndarray, " joints"]:
-    """Where joints lie along a limb, 0 to 1."""
-    bones = np.linalg.norm(np.diff(body.places[list(limb.joints)], axis=0), axis=-1)
-    arcs = np.r_[0.0, np.cumsum(bones)]
-    return arcs / arcs[-1] if arcs[-1] > 1e-9 else np.linspace(0, 1, len(arcs))
+def _head(body: Body, limb: Limb) -> float:
+    """Where on a limb the head is, by its name; -1 where there is none."""
+    places = [n for n, joint in enumerate(limb.joints) if "head" in words_of(body.labels[joint])]
+    return float(_arcs(body.line(limb, attached=True))[1 + places[0]]) if places else -1.0
 
 
-def _middles(body: Body, limb: Limb) -> Float[np.ndarray, " joints"]:
-    """Middle of the bone below each joint; the last has none and counts as the end."""
-    arcs = _arcs(body, limb)
-    return np.r_[(arcs[1:] + arcs[:-1]) / 2, 1.0]
+def _beside(body: Body, limb: Limb, grown: Limb) -> float:
+    """Where on a limb another one begins: the place nearest to it, whichever joint it hangs on."""
+    line, arcs = body.line(limb, attached=True), _arcs(body.line(limb, attached=True))
+    share = np.linspace(0, 1, 9)[:, None, None]
+    points = (line[:-1] * (1 - share) + line[1:] * share).reshape(-1, 3)
+    where = (arcs[:-1] * (1 - share[..., 0]) + arcs[1:] * share[..., 0]).ravel()
+    away = (points - body.places[grown.joints[0]]) * np.array([0.0, 1.0, 1.0])
+    return float(where[int(np.argmin(np.linalg.norm(away, axis=-1)))])
+
+
+def _arcs(line: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, " points"]:
+    """Where points lie along a line, 0 to 1."""
+    arcs = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=-1))]
+    return np.asarray(arcs / arcs[-1] if arcs[-1] > 1e-9 else np.linspace(0, 1, len(arcs)))
+
+
+def _bones(places: Float[np.ndarray, " points"], limb: Limb) -> Float[np.ndarray, "joints 2"]:
+    """From where to where the bone of each joint goes; a last joint without a tip has none and stays a point."""
+    count = len(limb.joints)
+    ends = np.r_[places[1:count], places[count] if len(places) > count else places[-1]]
+    return np.stack([places[:count], ends], axis=1)
 
 
 def bone_directions(body: Body, joints: tuple[int, ...]) -> Float[np.ndarray, "bones 3"]:
@@ -149,28 +174,43 @@ def bone_directions(body: Body, joints: tuple[int, ...]) -> Float[np.ndarray, "b
 
 
 def _align(source: Body, target: Body, one: Limb, other: Limb) -> list[int]:
-    """Joint by joint in order, by place along the limb, direction at rest and words in common; cheapest overall."""
-    places = np.abs(_middles(target, other)[:, None] - _middles(source, one)[None])
+    """Joint by joint in order: by what part of the limb a bone is, its direction at rest and words in common."""
+    ours, theirs = _extents(target, other), _extents(source, one)
+    shared = np.minimum(ours[:, None, 1], theirs[None, :, 1]) - np.maximum(ours[:, None, 0], theirs[None, :, 0])
+    either = np.maximum(ours[:, None, 1], theirs[None, :, 1]) - np.minimum(ours[:, None, 0], theirs[None, :, 0])
+    apart = 1 - np.maximum(shared, 0) / np.maximum(either, 1e-9)
+    apart = 0.5 * apart + np.abs(ours.mean(axis=1)[:, None] - theirs.mean(axis=1)[None])
     turned = 1 - bone_directions(target, other.joints) @ bone_directions(source, one.joints).T
-    words = np.array([[_in_common(target.skeleton.names[t], source.skeleton.names[s]) for s in one.joints]
-                      for t in other.joints])  # fmt: skip
-    costs = places + 0.2 * turned - 0.3 * words
+    names, their_names = target.labels, source.labels
+    words = np.array([[bool(bones_of(names[t]) & bones_of(their_names[s])) for s in one.joints] for t in other.joints])
+    costs = apart + 0.4 * turned - 0.3 * words
+    columns = _cheapest(costs)
+    if len(ours) == len(theirs):  # as many joints are most likely the same ones, whatever their lengths
+        rows = np.arange(len(ours))
+        columns = columns if (costs[rows, rows] - costs[rows, columns]).mean() > ODD else rows.tolist()
+    return [one.joints[column] for column in columns]
+
+
+def _extents(body: Body, limb: Limb) -> Float[np.ndarray, "joints 2"]:
+    """From where to where each bone goes: legs by height, so that girdles hardly count, others along the limb."""
+    line = body.line(limb)
+    height = float(np.ptp(line[:, 1]))
+    places = (line[:, 1].max() - line[:, 1]) / height if limb.grounded and height > 1e-9 else _arcs(line)
+    return np.sort(_bones(places, limb), axis=1)
+
+
+def _cheapest(costs: Float[np.ndarray, "rows columns"]) -> list[int]:
+    """A column for every row, never going back; the same twice, and leaving one out, costs a little."""
+    columns = np.arange(costs.shape[1])
     best, back = costs.copy(), np.zeros(costs.shape, dtype=int)
+    best[0] += 0.08 * columns
     for row in range(1, len(costs)):
-        for column in range(costs.shape[1]):
-            steps = best[row - 1, : column + 1].copy()
-            steps[column] += 0.15  # the same joint twice
-            back[row, column] = int(np.argmin(steps))
-            best[row, column] += steps[back[row, column]]
-    column = int(np.argmin(best[-1]))
-    chosen = [column]
+        steps = columns[None] - columns[:, None]  # [from, to]
+        moves = np.where(steps < 0, np.inf, np.where(steps == 0, 0.25, 0.08 * (steps - 1)))
+        totals = best[row - 1][:, None] + moves
+        back[row] = np.argmin(totals, axis=0)
+        best[row] += np.min(totals, axis=0)
+    chosen = [int(np.argmin(best[-1]))]
     for row in range(len(costs) - 1, 0, -1):
-        column = int(back[row, column])
-        chosen.append(column)
-    return [one.joints[column] for column in reversed(chosen)]
-
-
-def _in_common(one: str, other: str) -> float:
-    words = {word for word in words_of(one) if len(word) > 2 and not word.isdigit()}
-    common = words & set(words_of(other)) - {"left", "right", "front", "back", "leg", "wing", "bone"}
-    return 1.0 if common else 0.0
+        chosen.append(int(back[row, chosen[-1]]))
+    return chosen[::-1]

@@ -1,6 +1,7 @@
 """What joint names say: a side, and what part of a body it is."""
 
 import re
+from collections.abc import Sequence
 
 from mocapcli.retarget_names import NAMESPACE
 
@@ -15,12 +16,40 @@ PARTS = (
     ("ear", "ear ears"),
     ("horn", "horn horns antler"),
     ("jaw", "jaw mouth chin mandible"),
-    ("leg", "leg legs thigh calf shin knee foot toe toes hoof paw ankle upleg upperleg lowerleg femur tibia tarsus"),
-    ("arm", "arm arms forearm hand upperarm lowerarm shoulder clavicle elbow wrist"),
-    ("trunk", "spine chest neck head torso abdomen back belly"),
+    (
+        "leg",
+        "leg legs thigh calf shin knee foot toe toes hoof paw ankle upleg upperleg lowerleg femur tibia tarsus buttock",
+    ),
+    ("arm", "arm arms forearm hand upperarm lowerarm shoulder shldr collar clavicle humerus radius elbow wrist"),
+    ("trunk", "spine chest neck head torso thorax abdomen back lowerback upperback belly"),
 )
 PART_OF = {word: part for part, words in PARTS for word in words.split()}
+BONES = {
+    "clavicle": "clavicle collar scapula",
+    "upperarm": "upperarm uparm humerus shldr",
+    "forearm": "forearm lowerarm loarm radius elbow",
+    "hand": "hand wrist",
+    "thigh": "thigh upleg upperleg femur",
+    "shin": "shin calf knee lowerleg loleg lowleg tibia",
+    "foot": "foot ankle",
+    "toe": "toe toes ball toebase",
+    "neck": "neck",
+    "head": "head",
+}
+BONE_OF = {word: bone for bone, words in BONES.items() for word in words.split()}
 GENERIC = re.compile(r"^(bone|joint|node|jnt|object|armature|root)?[\W_\d]*(end)?$", re.IGNORECASE)
+
+
+def with_sides_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """`lfemur` as `l_femur`, where there is an `rfemur` as well."""
+    known = {name.casefold() for name in names}
+    return tuple(_side_apart(name, known) for name in names)
+
+
+def _side_apart(name: str, known: set[str]) -> str:
+    folded = name.casefold()
+    twin = {"l": "r", "r": "l"}.get(folded[:1], "") + folded[1:]
+    return f"{name[0]}_{name[1:]}" if len(name) > 3 and twin != folded[1:] and twin in known else name
 
 
 def words_of(name: str) -> list[str]:
@@ -42,6 +71,14 @@ def side_of(name: str) -> int:
 def part_of(name: str) -> str:
     """Part of a body, or nothing."""
     return next((PART_OF[word] for word in words_of(name) if word in PART_OF), "")
+
+
+def bones_of(name: str) -> set[str]:
+    """Bones a name may mean: `LeftUpLeg`, `Leg_Upper_L` and `thigh.l` are all thighs."""
+    words = words_of(name)
+    pairs = [one + other for one in words for other in words if one != other]
+    told = {BONE_OF[word] for word in pairs if word in BONE_OF}
+    return told or {BONE_OF[word] for word in words if word in BONE_OF}
 
 
 def is_generic(name: str) -> bool:
