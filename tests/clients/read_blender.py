@@ -35,6 +35,8 @@ def see(job: dict) -> dict:
     play(job.get("clip"))
     scene = bpy.context.scene
     rate = scene.render.fps / scene.render.fps_base
+    if job["file"].lower().endswith(".bvh"):
+        rate = job.get("fps", rate)  # its frames become Blender's frames, at a rate rounded to a whole number
     takes = job["file"].lower().endswith((".fbx", ".bvh"))  # times count from the first key; elsewhere from zero
     first = first_key() if takes else 0.0
     getters = [(o.name, b.name) for o in scene.objects if o.type == "ARMATURE" for b in o.data.bones]
