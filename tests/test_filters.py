@@ -20,7 +20,7 @@ from mocapcli.filters.feet import find_feet, find_stands, rig_height
 from mocapcli.filters.ground import ground, lowest_height
 from mocapcli.filters.loop import make_loop
 from mocapcli.filters.smooth import smooth
-from mocapcli.filters.travel import body_joint, in_place, travellers
+from mocapcli.filters.travel import carrier, in_place, travellers
 from mocapcli.kinematics import continuous, crop, joint_positions, motion_world, sample
 from mocapcli.types import Asset, Motion, Rig, Skeleton
 from mocapcli.zoo import make_creature
@@ -154,7 +154,7 @@ def test_convert_filters_every_clip(toy, tmp_path, capsys):
     assert len(result.motions) == 2
     for motion in result.motions:
         assert lowest_height(motion, result.rig) == pytest.approx(0, abs=1e-6)
-        body = places(motion, result)[:, body_joint(result.rig.skeleton)]
+        body = places(motion, result)[:, carrier(result.rig.skeleton, motion)]
         assert np.ptp(body[:, [0, 2]], axis=0).max() < 1e-6
 
 
@@ -433,7 +433,7 @@ def test_stands_bridge_gaps_and_ignore_blinks():
 def seam(motion: Motion, asset: Asset) -> tuple[float, float]:
     """Gap between last and first frame, and the jump of speed there, the way of the body aside; relative to size."""
     track = places(motion, asset)
-    body = body_joint(asset.rig.skeleton)
+    body = carrier(asset.rig.skeleton, asset.motions[0])
     track = np.concatenate([track, track[1:3] + (track[-1, body] - track[0, body]) * HORIZONTAL])
     size = rig_height(asset.rig.skeleton)
     last = motion.frames - 1
@@ -456,7 +456,9 @@ def test_a_cut_walk_loops_again(kind, root):
     assert jump < 1.2
     assert loop.frames >= part.frames // 2
     travel = [
-        np.linalg.norm(np.diff(places(clip, asset)[:, body_joint(asset.rig.skeleton)] * HORIZONTAL, axis=0), axis=-1)
+        np.linalg.norm(
+            np.diff(places(clip, asset)[:, carrier(asset.rig.skeleton, asset.motions[0])] * HORIZONTAL, axis=0), axis=-1
+        )
         for clip in (part, loop)
     ]
     assert travel[1].mean() == pytest.approx(0 if root == "in-place" else travel[0].mean(), rel=0.15, abs=1e-5)
@@ -532,7 +534,7 @@ def test_in_place_takes_the_way_and_nothing_else():
     asset = walker()
     walk = asset.motions[0]
     spot = in_place(walk, asset.rig)
-    body = body_joint(asset.rig.skeleton)
+    body = carrier(asset.rig.skeleton, asset.motions[0])
     before, after = places(walk, asset), places(spot, asset)
     assert np.ptp(before[:, body, [0, 2]], axis=0).max() > 0.5
     assert np.ptp(after[:, body, [0, 2]], axis=0).max() < 1e-9

@@ -33,7 +33,7 @@ def lock_contacts(motion: Motion, rig: Rig, height: float = 0.06, speed: float =
     world = motion_world(skeleton, motion)
     size = rig_height(skeleton)
     rotations = np.array(motion.rotations)
-    for foot in find_feet(skeleton, world[..., :3, 3], max(2 * height, 0.1)):
+    for foot in find_feet(skeleton, world[..., :3, 3], max(2 * height, 0.1), rig.deforms):
         point = foot.point(world[..., :3, 3])
         stands = find_stands(point, motion.fps, height, speed, size)
         if stands:

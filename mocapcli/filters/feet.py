@@ -50,8 +50,13 @@ def ground_height(places: Places, leaves: list[int]) -> float:
     return float(np.min(lows)) if len(lows) else 0.0
 
 
-def find_feet(skeleton: Skeleton, places: Places, height: float) -> list[Foot]:
-    """Limbs with all their leaves coming near the ground; two leaves of one foot make one."""
+def find_feet(
+    skeleton: Skeleton, places: Places, height: float, deforms: Bool[np.ndarray, " joints"] | None = None
+) -> list[Foot]:
+    """Limbs with all their leaves coming near the ground; two leaves of one foot make one.
+
+    Limbs of which no joint `deforms` are controls, and none.
+    """
     children = skeleton.children
     leaves = [joint for joint in range(skeleton.joints) if not children[joint]]
     level = ground_height(places, leaves)
@@ -64,7 +69,8 @@ def find_feet(skeleton: Skeleton, places: Places, height: float) -> list[Foot]:
     only_low[list(trunk)] = False
     tops = [j for j in np.flatnonzero(only_low) if skeleton.parents[j] >= 0 and not only_low[skeleton.parents[j]]]
     feet = [_foot(skeleton, int(top)) for top in tops]
-    return [foot for foot in feet if len(foot.chain) > 1]
+    shown = np.ones(skeleton.joints, dtype=bool) if deforms is None else deforms
+    return [foot for foot in feet if len(foot.chain) > 1 and shown[list(foot.chain)].any()]
 
 
 def _ancestors(skeleton: Skeleton, joint: int) -> set[int]:

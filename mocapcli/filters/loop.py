@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from mocapcli.filters.chain import check_rig
-from mocapcli.filters.travel import HORIZONTAL, body_joint, in_place, rig_size, travellers
+from mocapcli.filters.travel import HORIZONTAL, carrier, in_place, rig_size, travellers
 from mocapcli.kinematics import continuous, motion_world
 from mocapcli.types import Motion, Rig, Skeleton
 
@@ -72,7 +72,7 @@ def _best_cut(motion: Motion, rig: Rig, shortest: float) -> tuple[int, int]:
 def _looks(motion: Motion, rig: Rig) -> Float[np.ndarray, "frames features"]:
     """Joint places and speeds seen from the body, relative to the rig's size; root mean square over joints."""
     world = motion_world(rig.skeleton, motion)
-    body = body_joint(rig.skeleton)
+    body = carrier(rig.skeleton, motion)
     places = world[..., :3, 3] - (world[:, body, :3, 3] * HORIZONTAL)[:, None]
     back = Rotation.from_rotvec(-_yaws(world[:, body, :3, :3])[:, None] * np.array([0.0, 1.0, 0.0]))
     places = np.einsum("fab,fjb->fja", back.as_matrix(), places)
@@ -91,7 +91,7 @@ def _yaws(rotations: Float[np.ndarray, "frames 3 3"]) -> Float[np.ndarray, " fra
 
 
 def _stride(motion: Motion, skeleton: Skeleton) -> Stride:
-    world = motion_world(skeleton, motion)[[0, -1], body_joint(skeleton)]
+    world = motion_world(skeleton, motion)[[0, -1], carrier(skeleton, motion)]
     yaw = float(_yaws(world[:, :3, :3])[-1])
     yaw = (yaw + np.pi) % (2 * np.pi) - np.pi if abs(yaw) > BEND else 0.0
     turned = Rotation.from_rotvec([0.0, yaw, 0.0]).apply(world[0, :3, 3])

@@ -39,6 +39,12 @@ def body_joint(skeleton: Skeleton) -> int:
     return joint
 
 
+def carrier(skeleton: Skeleton, motion: Motion) -> int:
+    """The joint whose way is the body's: of those that travel the one with most below it, else the trunk."""
+    counts = descendants(skeleton)
+    return max(travellers(skeleton, motion), key=lambda joint: int(counts[joint]), default=body_joint(skeleton))
+
+
 def travellers(skeleton: Skeleton, motion: Motion) -> list[int]:
     """Top-most joints that move against their parent (mostly the roots): whoever shifts them shifts everything."""
     least = 1e-4 * rig_size(skeleton)
@@ -68,13 +74,13 @@ def shift_world(motion: Motion, skeleton: Skeleton, shifts: Float[np.ndarray, "f
 
 
 def in_place(motion: Motion, rig: Rig, sway: bool = False) -> Motion:
-    """The clip over one spot: the body stays above where it was in the first frame."""
+    """The clip over one spot: the joint that carries the body stays above where it was in the first frame."""
     check_rig(motion, rig)
     skeleton = rig.skeleton
     movers = travellers(skeleton, motion)
     if motion.frames < 2 or not movers:
         return motion
-    way = motion_world(skeleton, motion)[:, body_joint(skeleton), :3, 3] * HORIZONTAL
+    way = motion_world(skeleton, motion)[:, carrier(skeleton, motion), :3, 3] * HORIZONTAL
     way = way - way[0]
     if sway:  # the straight line of steady speed nearest to the way
         time = np.arange(motion.frames) - (motion.frames - 1) / 2
