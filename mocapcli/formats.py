@@ -1,9 +1,6 @@
 """Read and write any registered format, chosen by extension or by name."""
 
-import os
-import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 from mocapcli.errors import (
@@ -13,11 +10,11 @@ from mocapcli.errors import (
     PluginError,
     ReadError,
     UnsupportedError,
-    WriteError,
 )
 from mocapcli.extensions import Format
 from mocapcli.plugins import get_plugins
 from mocapcli.types import Asset, Motion
+from mocapcli.whole_file import whole_file
 
 
 def find_format(path: Path, name: str | None = None) -> Format:
@@ -70,8 +67,9 @@ def read_asset(path: str | Path, plugin: str | None = None) -> Asset:
     try:
         return record.read(path)
     except MocapError as error:
-        if error.path is None:
-            error.path = path
+        error.path = error.path or path
+        if isinstance(error, ReadError) and error.remedy is None:
+            error.remedy = _wrong_extension(head, record)
         raise
     except MemoryError:
         raise ReadError("the file asks for more memory than there is", path=path) from None
@@ -93,34 +91,13 @@ def write_asset(path: str | Path, asset: Asset, plugin: str | None = None) -> No
         raise UnsupportedError(f"the {record.name} plugin only reads", path=path, remedy="choose another output format")
     for message in dropped(record, asset):
         warnings.warn(f"{path.name}: {message}", DroppedWarning, stacklevel=2)
-    if not path.parent.is_dir():
-        raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
-    if path.is_dir():
-        raise WriteError("this is a folder, not a file", path=path)
-    try:
-        _write_whole(path, record.write, asset)
-    except MocapError as error:
-        error.path = error.path or path
-        raise
-    except OSError as error:
-        raise WriteError(f"cannot write the file: {error.strerror or error}", path=path) from error
-
-
-def _write_whole(path: Path, write: Callable[[Path, Asset], None], asset: Asset) -> None:
-    """Write beside the target and rename at the end, so that no half file is ever seen."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary, asset)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except MocapError as error:
-        if error.path == temporary:
-            error.path = path
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        try:
+            record.write(temporary, asset)
+        except MocapError as error:
+            if error.path in (None, temporary):
+                error.path = path
+            raise
 
 
 def dropped(record: Format, asset: Asset) -> list[str]:
@@ -173,9 +150,3 @@ def _wrong_extension(head: bytes, record: Format) -> str | None:
         if other.name != record.name and any(head.startswith(magic) for magic in other.magic):
             return f"it looks like {other.description}: rename it to .{other.extensions[0]}"
     return None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
