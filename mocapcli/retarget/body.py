@@ -15,7 +15,9 @@ from mocapcli.retarget.words import part_of, side_of, with_sides_apart
 from mocapcli.types import Rig, Skeleton
 
 MIDDLE = 0.03  # of the rig's size: nearer to the plane of symmetry counts as in the middle
+ASIDE = 0.2  # of its length: how far off the middle, on average, what starts there must be to be at a side
 GROUNDED = 0.15  # of the rig's height above its lowest joint
+STEM = 5  # joints, the most there are above the hips of a body with limbs
 FOOT = 3  # joints, the most of a detached foot
 NEAR = 0.25  # of the rig's size: a foot that is a root of its own belongs to the limb that ends so near
 TWIGS = ("jaw", "ear", "horn")  # a head does not go on in these
@@ -153,13 +155,13 @@ def _hang_feet(
 
 
 def _trunk(parents: Int[np.ndarray, " joints"], active: Bool[np.ndarray, " joints"]) -> int:
-    """The first joint from the root that bears more than one limb."""
+    """The first joint from the root that bears more than one limb; of a snake, its first."""
     children = _children(parents, active)
     roots = [int(joint) for joint in np.flatnonzero(active & (parents < 0))]
-    joint = first = max(roots, key=lambda root: len(_below(children, root)))
-    while len(children[joint]) == 1:
-        joint = children[joint][0]
-    return joint if children[joint] else first
+    path = [max(roots, key=lambda root: len(_below(children, root)))]
+    while len(children[path[-1]]) == 1:
+        path.append(children[path[-1]][0])
+    return path[-1] if children[path[-1]] and len(path) <= STEM else path[0]
 
 
 def _axes(
@@ -245,17 +247,26 @@ def _limbs(body: Body) -> list[Limb]:
 
 
 def _sides(body: Body) -> list[int]:
-    """Side of everything active from each joint down: where it lies on average, or what it is called."""
+    """Side of every joint: as it is called, as the limb it belongs to, else where it and what is below it lie."""
+    order = body.order()
     total, count = body.places[:, 0] * body.active, body.active.astype(float)
-    for joint in reversed(body.order()):
-        if body.parents[joint] >= 0:
-            total[body.parents[joint]] += total[joint]
-            count[body.parents[joint]] += count[joint]
-    means = total / np.maximum(count, 1) / body.size
-    names = body.labels
-    return [
-        int(np.sign(mean)) if abs(mean) > MIDDLE / 2 else side_of(name) for mean, name in zip(means, names, strict=True)
-    ]
+    spread = np.zeros(len(order))
+    for joint in reversed(order):
+        parent = body.parents[joint]
+        if parent >= 0 and body.active[joint]:
+            total[parent] += total[joint]
+            count[parent] += count[joint]
+            bone = float(np.linalg.norm(body.places[joint] - body.places[parent]))
+            spread[parent] = max(spread[parent], spread[joint] + bone)
+    means = total / np.maximum(count, 1)
+    sides = [side_of(label) for label in body.labels]
+    for joint in order:
+        parent = int(body.parents[joint])
+        above = sides[parent] if parent >= 0 and joint != body.trunk else 0
+        aside = abs(body.places[joint, 0]) > MIDDLE * body.size or abs(means[joint]) > ASIDE * spread[joint] + 1e-9
+        if not sides[joint] and (above or aside):
+            sides[joint] = above or int(np.sign(means[joint]))
+    return sides
 
 
 def _reaches(body: Body) -> Float[np.ndarray, " joints"]:

@@ -69,7 +69,7 @@ def make_plan(source: Body, target: Body, told: dict[int, int] | None = None, by
 def _namesakes(source: Body, target: Body) -> dict[int, int]:
     """Joints of one name, unless the name means nothing or they are on different sides."""
     match = match_joints(source.skeleton.names, target.skeleton.names)
-    same = match.matched >= SAME_RIG * min(target.active.sum(), source.skeleton.joints)
+    same = match.matched >= SAME_RIG * max(target.skeleton.joints, source.skeleton.joints)
     found = {}
     for joint in np.flatnonzero(match.sources >= 0).tolist():
         other = int(match.sources[joint])

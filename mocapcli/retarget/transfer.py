@@ -46,7 +46,7 @@ def transfer_plan(motion: Motion, plan: Plan, rest: Rest = "align") -> Motion:
     ways = _ways(plan, motion, world, ratio)
     slid = _slid(plan, motion) * ratio
     posed = _pose(plan, turns, ways, slid)
-    lift = _foot_lift(plan, world, posed, ratio)
+    lift = _foot_lift(plan, world, posed, ratio, _untold(plan, motion))
     if lift:
         ways[target.trunk] = ways[target.trunk] + np.array([0.0, lift, 0.0])
         posed = _pose(plan, turns, ways, slid)
@@ -128,9 +128,7 @@ def _ways(
     source, target = plan.source, plan.target
     turn = target.axes.T @ source.axes
     rests = rest_world(source.skeleton)[:, :3, 3], rest_world(target.skeleton)[:, :3, 3]
-    roots = source.skeleton.roots
-    typical = np.median(np.linalg.norm(motion.translations[:, roots], axis=-1))
-    untold = not source.skeleton.rest_translations[roots].any() and typical > UNTOLD * source.size
+    untold = _untold(plan, motion)
     ways, joint = {}, target.trunk
     while joint >= 0:
         driver = plan.drivers[joint]
@@ -142,6 +140,14 @@ def _ways(
                 ways[joint] = rests[1][joint] + (here - rests[0][driver.first]) @ turn.T * ratio
         joint = int(target.parents[joint])
     return ways
+
+
+def _untold(plan: Plan, motion: Motion) -> bool:
+    """Whether the source rests at the origin and moves at hip height, as many BVH files do."""
+    roots = plan.source.skeleton.roots
+    typical = np.median(np.linalg.norm(motion.translations[:, roots], axis=-1))
+    resting = not plan.source.skeleton.rest_translations[roots].any()
+    return bool(resting and typical > UNTOLD * plan.source.size)
 
 
 def _slid(plan: Plan, motion: Motion) -> Float[np.ndarray, "frames joints 3"]:
@@ -185,6 +191,7 @@ def _foot_lift(
     source_world: Float[np.ndarray, "frames source 4 4"],
     world: Float[np.ndarray, "frames joints 4 4"],
     ratio: float,
+    untold: bool,
 ) -> float:
     """How far up the whole clip must go for its lowest foot to be as high above the ground as the source's."""
     pairs = [(t, s) for t, s in plan.limbs.items() if plan.target.limbs[t].grounded and plan.source.limbs[s].grounded]
@@ -197,8 +204,7 @@ def _foot_lift(
         for body, joints in ((plan.target, ours), (plan.source, theirs))
     ]
     lowest = float(np.percentile(source_world[:, theirs, 1, 3].min(axis=1), 5))
-    # Where a file rests at the origin, its feet rest below the ground: then they stand on it when lowest.
-    above = (lowest - rests[1]) * ratio if abs(rests[1]) < 0.1 * plan.source.hip_height else 0.0
+    above = 0.0 if untold else (lowest - rests[1]) * ratio  # else they stand on the ground when lowest
     return rests[0] + above - float(np.percentile(world[:, ours, 1, 3].min(axis=1), 5))
 
 
