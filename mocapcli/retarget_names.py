@@ -108,7 +108,7 @@ def _places(
     """
     world = motion_world(source, motion)[..., :3, 3]
     roots = source.roots
-    typical = np.median(np.linalg.norm(motion.translations[:, roots], axis=-1))
+    typical = np.median(np.abs(motion.translations[:, roots, 1]))
     untold = not source.rest_translations[roots].any() and typical > 0.2 * _size(source, np.arange(source.joints))
     if untold:
         return world[:, match.sources] * ratio

@@ -127,7 +127,8 @@ def test_a_twin_without_names_moves_exactly_alike(kind):
     source, target = renamed(creature(kind), "Bone.{:03d}"), renamed(creature(kind), "joint_{}")
     motion, places = moved(source, target)
     away = np.linalg.norm(places - joint_positions(source.rig.skeleton, source.motions[0]), axis=-1) / size(source)
-    assert away.mean() < 1e-3
+    active = read_body(target.rig).active
+    assert away[:, active].max() < 1e-4  # controls that move no vertex are nobody's
     np.testing.assert_allclose(np.linalg.norm(motion.rotations, axis=-1), 1, atol=1e-12)
     assert (np.sum(motion.rotations[1:] * motion.rotations[:-1], axis=-1) > 0).all()
 

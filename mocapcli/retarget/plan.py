@@ -57,6 +57,9 @@ def make_plan(source: Body, target: Body, told: dict[int, int] | None = None, by
     limbs = match_limbs(source, target)
     for number, other in limbs.items():
         _drive_limb(source, target, source.limbs[other], target.limbs[number], limbs, drivers)
+    roots = _root(source), _root(target)
+    if roots[0] != source.trunk and roots[1] != target.trunk:
+        drivers[roots[1]] = Driver(roots[0], roots[0], 0.0, "topology")
     drivers[target.trunk] = Driver(source.trunk, source.trunk, 0.0, "topology")
     if by_name:
         for joint, namesake in _namesakes(source, target).items():
@@ -64,6 +67,14 @@ def make_plan(source: Body, target: Body, told: dict[int, int] | None = None, by
     for joint, driver in (told or {}).items():
         drivers[joint] = Driver(driver, driver, 0.0, "told") if driver >= 0 else None
     return Plan(source, target, tuple(drivers), limbs)
+
+
+def _root(body: Body) -> int:
+    """The root above the trunk joint, or that joint itself."""
+    joint = body.trunk
+    while body.parents[joint] >= 0:
+        joint = int(body.parents[joint])
+    return joint
 
 
 def _namesakes(source: Body, target: Body) -> dict[int, int]:

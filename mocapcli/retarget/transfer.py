@@ -145,7 +145,7 @@ def _ways(
 def _untold(plan: Plan, motion: Motion) -> bool:
     """Whether the source rests at the origin and moves at hip height, as many BVH files do."""
     roots = plan.source.skeleton.roots
-    typical = np.median(np.linalg.norm(motion.translations[:, roots], axis=-1))
+    typical = np.median(np.abs(motion.translations[:, roots, 1]))
     resting = not plan.source.skeleton.rest_translations[roots].any()
     return bool(resting and typical > UNTOLD * plan.source.size)
 
@@ -156,7 +156,9 @@ def _slid(plan: Plan, motion: Motion) -> Float[np.ndarray, "frames joints 3"]:
     for joint, driver in enumerate(plan.drivers):
         if driver is not None and driver.reason in ("name", "told"):
             sources[joint] = driver.first
-    rests = rest_world(plan.source.skeleton), rest_world(plan.target.skeleton)
+    facing = np.eye(4)
+    facing[:3, :3] = plan.target.axes.T @ plan.source.axes
+    rests = facing @ rest_world(plan.source.skeleton), rest_world(plan.target.skeleton)
     return slides(plan.source.skeleton, motion, plan.target.skeleton, Match(sources, 0), *rests)
 
 
