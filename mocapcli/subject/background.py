@@ -13,12 +13,14 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.subject.colours import histogram, odds_table
-from mocapcli.subject.kernels import choose_background, difference, look_up, matte_edge
+from mocapcli.subject.kernels import background_costs, difference, look_up, matte_edge, take_cheapest
 
 NOISE = (2.0, 10.0)
 TOLERANCE = 4.0  # noises
+PATCH = 9  # pixels: where one sample shows the background, it does around there too
 ALIKE = 1.5  # log odds
-LEAST_CHANGE = 14.0  # levels
+LEAST_CHANGE = 12.0  # levels
+EDGE_TOLERANCE = 0.15  # of the contrast to the neighbours
 NO_ODDS = np.zeros((16, 16, 16), np.float32)
 
 
@@ -29,6 +31,7 @@ class Background:
     colours: Float[np.ndarray, "height width 3"]
     tolerance: Float[np.ndarray, "height width"]
     known: Bool[np.ndarray, "height width"]
+    trust: Float[np.ndarray, "height width"]  # 1 where it is seen for long, low where it showed itself seldom
     table: Float[np.ndarray, "bins bins bins"]
     moving_share: float  # of the picture, on average
 
@@ -55,7 +58,7 @@ class Background:
         look_up(frame, self.table, colour)
         seen = np.clip(2.5 * (away - 1.0), -4, 5) + 0.25 * np.clip(colour, -3, 3)
         guessed = np.clip(colour, -4, 4) + np.clip(0.6 * (away - 1.5), -1.5, 1.5)
-        return np.where(self.known, seen, guessed).astype(np.float32)
+        return (self.trust * seen + (1 - self.trust) * guessed).astype(np.float32)
 
 
 def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Background:
@@ -66,7 +69,7 @@ def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Ba
     region = suspects(active)
     known, table = ~region, NO_ODDS
     for _ in range(2):
-        table = learn_colours(samples, active, known)
+        table = learn_colours(samples, active, ~region)
         region = spread(region, colours, table)
         colours, support = redecide(samples, region, colours, table)
         odds = np.empty(region.shape, np.float32)
@@ -75,8 +78,16 @@ def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Ba
         known = ndimage.binary_opening(known, iterations=1) | ~region
         active = changes(samples, colours, noise) & known
     colours = np.where(known[..., None], colours, fill_in(colours, known))
-    tolerance = np.maximum(TOLERANCE * noise, LEAST_CHANGE) + 0.25 * edge_strength(colours)
-    return Background(colours, tolerance.astype(np.float32), known, table, float(active.mean() + (~known).mean()))
+    tolerance = np.maximum(TOLERANCE * noise, LEAST_CHANGE) + EDGE_TOLERANCE * edge_strength(colours)
+    trust = np.where(region, np.clip((support - 0.05) / 0.3, 0.2, 1), 1) * known
+    return Background(
+        colours,
+        tolerance.astype(np.float32),
+        known,
+        trust.astype(np.float32),
+        table,
+        float(active.mean() + (~known).mean()),
+    )
 
 
 def refine_edges(
@@ -110,7 +121,9 @@ def changes(
     noise: Float[np.ndarray, "height width"],
 ) -> Bool[np.ndarray, "samples height width"]:
     """Where each sample is something other than the background."""
-    tolerance = (np.maximum(TOLERANCE * noise, LEAST_CHANGE) + 0.25 * edge_strength(colours)).astype(np.float32)
+    tolerance = (np.maximum(TOLERANCE * noise, LEAST_CHANGE) + EDGE_TOLERANCE * edge_strength(colours)).astype(
+        np.float32
+    )
     away = np.empty(samples.shape[:3], np.float32)
     for sample, out in zip(samples, away, strict=True):
         difference(sample, colours, tolerance, np.ones(3, np.float32), NO_ODDS, out)
@@ -171,7 +184,13 @@ def redecide(
     guess = fill_in(colours, ~region)
     out, support = colours.copy(), np.ones(region.shape, np.float32)
     some = samples[:: max(1, len(samples) // 32)].astype(np.float32)
-    choose_background(some, region, guess, table, np.float32(0.3), out, support)
+    costs = np.zeros(some.shape[:3], np.float32)
+    inside = np.maximum(ndimage.uniform_filter(region.astype(np.float32), PATCH), 0.02)
+    for _ in range(2):
+        background_costs(some, region, guess, table, np.float32(0.3), costs)
+        shared = 0.5 * costs + 0.5 * ndimage.uniform_filter(costs, (0, PATCH, PATCH)) / inside
+        take_cheapest(some, region, shared, out, support)
+        guess = np.stack([ndimage.median_filter(channel, PATCH) for channel in np.moveaxis(out, -1, 0)], axis=-1)
     return out, support
 
 

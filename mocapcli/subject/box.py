@@ -18,7 +18,7 @@ from mocapcli.subject.clean import clean
 from mocapcli.subject.colours import histogram, odds_table
 from mocapcli.subject.kernels import look_up
 from mocapcli.subject.survey import Box, Masker, Survey, Wishes
-from mocapcli.video.frames import Frames
+from mocapcli.video.frames import Frames, Number
 
 SURROUNDINGS = 0.6  # of the box's size, on each side, is looked at
 REACH = 0.07  # of the subject's size that its outline may move from frame to frame
@@ -59,7 +59,7 @@ class BoxTracker:
     background: Background | None = None
     last: Mask | None = None
     lost: int = 0
-    speed: tuple[float, float] = (0.0, 0.0)
+    speed: tuple[Number, Number] = (0.0, 0.0)
     subject: Table | None = None
     behind: Table | None = None
     first: tuple[Table, Table] | None = None

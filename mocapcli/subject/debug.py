@@ -25,7 +25,7 @@ def write_debug(subject: Subject, folder: Path, size: int = 128) -> list[Path]:
             if at in chosen:
                 mask = subject.mask(at)
                 crop = cut_crop(frame, mask, subject.camera, cameras[at])
-                for name, picture in (("crop", crop), ("mask", mask)):
+                for name, picture in (("crop", crop), ("mask", np.repeat(mask[..., None], 3, axis=-1))):
                     written.append(folder / f"{name}_{at:06d}.png")
                     write_png(written[-1], picture)
                 tiles.append(_tile(frame, mask, crop, float(subject.confidence[at])))

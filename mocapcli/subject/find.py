@@ -20,6 +20,7 @@ from mocapcli.subject.follow import Follower, Track, subjects_of
 from mocapcli.subject.path import Path, crop_cameras, path_of
 from mocapcli.subject.store import MaskStore
 from mocapcli.subject.survey import Box, Masker, Survey, Wishes, look_over
+from mocapcli.video.frames import Number
 from mocapcli.video.read import Video
 
 PHONE_FOCAL = 0.85  # of the longer side: a phone's main camera, when nothing is known
@@ -47,7 +48,7 @@ class Options:
     mask: FilePath | None = None
     model: str | FilePath | None = None
     subject: int = 1
-    fov: float | None = None
+    fov: Number | None = None
     correct: bool = True
 
 
@@ -135,7 +136,7 @@ def find_subject(video: Video, options: Options | None = None) -> Subject:
     )
 
 
-def full_camera(width: int, height: int, fov: float | None = None) -> Camera:
+def full_camera(width: int, height: int, fov: Number | None = None) -> Camera:
     """The video's own camera, at the origin, looking along -Z; a phone's where the field of view is not known."""
     if fov is not None and not 1 <= fov <= 170:
         raise UsageError(f"--fov must lie between 1 and 170 degrees, not {fov:g}")

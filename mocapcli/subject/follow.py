@@ -7,6 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
 
+from mocapcli.subject.survey import Box
+from mocapcli.video.frames import Number
+
 LEAST_AREA = 0.0006  # of the picture
 MOST_PARTS = 40  # in a frame; the largest count
 PIECE_GAP = 0.12  # of a subject's size: parts nearer than this are pieces of it
@@ -30,7 +33,7 @@ class Track:
         return np.array(self.rows).reshape(-1, COLUMNS)
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         left, top, right, bottom = self.rows[-6:-2]
         return left, top, right, bottom
 
@@ -53,7 +56,7 @@ class Part:
     owners: list[Track] = field(default_factory=list)
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         rows, columns = self.place
         return columns.start, rows.start, columns.stop, rows.stop
 
@@ -61,7 +64,7 @@ class Part:
 class Follower:
     """Called with one mask after another; gives each pixel its subject's number."""
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: Number) -> None:
         self.fps = fps
         self.tracks: list[Track] = []
         self.frame = -1
@@ -196,14 +199,14 @@ def nearest_owner(
     return np.asarray(np.array(numbers)[np.argmin(away, axis=0)])
 
 
-def gap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+def gap(one: tuple[Number, ...], other: tuple[Number, ...]) -> float:
     """Distance between two boxes; 0 where they overlap."""
     across = max(one[0] - other[2], other[0] - one[2], 0.0)
     down = max(one[1] - other[3], other[1] - one[3], 0.0)
     return float(np.hypot(across, down))
 
 
-def size(box: tuple[float, ...]) -> float:
+def size(box: tuple[Number, ...]) -> float:
     return float(np.hypot(box[2] - box[0], box[3] - box[1]))
 
 
@@ -214,7 +217,7 @@ def signature(pixels: UInt8[np.ndarray, "pixels 3"]) -> Float[np.ndarray, " bins
     return counts / max(counts.sum(), 1)
 
 
-def subjects_of(tracks: list[Track], frames: int, fps: float) -> list[Track]:
+def subjects_of(tracks: list[Track], frames: int, fps: Number) -> list[Track]:
     """Tracks worth calling a subject, largest (area over time) first."""
     ranked = sorted((track for track in tracks if len(track.rows)), key=lambda track: -track.weight)
     if not ranked:

@@ -9,17 +9,16 @@ NEAR = 14.0  # levels: samples this near show the same surface
 
 
 @compiled
-def choose_background(samples, region, guess, table, strength, colours, support):
-    """For each pixel of the region the sample that is seen often, looks like its surroundings and not like the subject.
+def background_costs(samples, region, guess, table, strength, costs):
+    """How badly each sample of each pixel serves as background: seen seldom, unlike its surroundings, like the subject.
 
-    `table` holds log(subject / background) by colour. Fills `colours` and `support`, the share of samples like it.
+    `table` holds log(subject / background) by colour.
     """
     count, height, width = samples.shape[:3]
     for y in range(height):
         for x in range(width):
             if not region[y, x]:
                 continue
-            best = 1e9
             for i in range(count):
                 red, green, blue = samples[i, y, x]
                 votes = 0
@@ -27,14 +26,35 @@ def choose_background(samples, region, guess, table, strength, colours, support)
                     other = samples[k, y, x]
                     away = max(abs(red - other[0]), abs(green - other[1]), abs(blue - other[2]))
                     votes += away < NEAR
-                share = votes / count
                 odds = table[int(red) >> 4, int(green) >> 4, int(blue) >> 4]
                 away = abs(red - guess[y, x, 0]) + abs(green - guess[y, x, 1]) + abs(blue - guess[y, x, 2])
-                cost = strength * min(max(odds, -3.0), 3.0) + min(away, 200.0) / 300.0 - share
-                if cost < best:
-                    best = cost
-                    support[y, x] = share
-                    colours[y, x, 0], colours[y, x, 1], colours[y, x, 2] = red, green, blue
+                costs[i, y, x] = strength * min(max(odds, -3.0), 3.0) + min(away, 200.0) / 300.0 - votes / count
+
+
+@compiled
+def take_cheapest(samples, region, costs, colours, support):
+    """For each pixel of the region the mean of what is like its cheapest sample; `support` is how much that is."""
+    count, height, width = samples.shape[:3]
+    for y in range(height):
+        for x in range(width):
+            if not region[y, x]:
+                continue
+            best = 0
+            for i in range(count):
+                if costs[i, y, x] < costs[best, y, x]:
+                    best = i
+            red, green, blue = samples[best, y, x]
+            votes = 0
+            total = np.zeros(3, np.float32)
+            for k in range(count):
+                other = samples[k, y, x]
+                if max(abs(red - other[0]), abs(green - other[1]), abs(blue - other[2])) < NEAR:
+                    votes += 1
+                    for c in range(3):
+                        total[c] += other[c]
+            support[y, x] = votes / count
+            for c in range(3):
+                colours[y, x, c] = total[c] / votes
 
 
 @compiled

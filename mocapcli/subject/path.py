@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from mocapcli.render.camera import Camera, look_at
 from mocapcli.subject.follow import COLUMNS, Track
+from mocapcli.video.frames import Number
 
 MARGIN = 1.2  # of the crop around the subject
 CENTRE_SECONDS = 0.07  # width of the low-pass of the crop's middle
@@ -25,7 +26,7 @@ class Path:
     seen: Bool[np.ndarray, " frames"]
 
 
-def path_of(track: Track, held: Bool[np.ndarray, " frames"], camera: Camera, scale: float, fps: float) -> Path:
+def path_of(track: Track, held: Bool[np.ndarray, " frames"], camera: Camera, scale: Number, fps: Number) -> Path:
     """A subject's boxes over the whole clip, with confidence per frame."""
     count, rows = len(held), track.table.reshape(-1, COLUMNS)
     places = rows[:, 0].astype(int)
@@ -46,7 +47,7 @@ def path_of(track: Track, held: Bool[np.ndarray, " frames"], camera: Camera, sca
     return Path(filled, np.clip(confidence, 0, 1), seen & ~held)
 
 
-def _belief(seen: Bool[np.ndarray, " frames"], fps: float) -> Float[np.ndarray, " frames"]:
+def _belief(seen: Bool[np.ndarray, " frames"], fps: Number) -> Float[np.ndarray, " frames"]:
     """What a place bridged over a gap is worth: less, the farther the next observation."""
     if not seen.any():
         return np.zeros(len(seen))
@@ -63,46 +64,73 @@ def _bridged(values: Float[np.ndarray, "frames columns"]) -> Float[np.ndarray, "
     return np.stack([np.interp(at, at[good], column[good]) for column in values.T], axis=1)
 
 
-def crop_cameras(path: Path, camera: Camera, size: int, fps: float, correct: bool = True) -> list[Camera]:
+def crop_cameras(path: Path, camera: Camera, size: int, fps: Number, correct: bool = True) -> list[Camera]:
     """One square camera a frame, seen from `camera`'s place: turned towards the subject, or a plain crop.
 
     Turned, a subject at the frame's edge looks as if it stood in the middle; a plain crop sees it obliquely.
     """
-    focal, centre = float(camera.focal), np.asarray(camera.centre, float)
-    corners = path.boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    rays = np.concatenate([(corners - centre) / focal, np.ones((len(corners), 4, 1))], axis=-1) * [1, -1, -1]
     if not correct:
         return _plain(path, camera, size, fps)
-    middle = np.stack([rays[..., 0], rays[..., 1]], axis=-1)
-    middle = (middle.min(axis=1) + middle.max(axis=1)) / 2
-    aims = smooth(np.arctan(middle), CENTRE_SECONDS * fps)
-    turns = [camera.rotation @ look_at((0, 0, 0), (*np.tan(aim), -1.0)).rotation for aim in aims]
-    relative = np.stack([camera.rotation.T @ turn for turn in turns])
-    local = np.einsum("fcr,frk->fck", rays, relative)
-    needed = np.abs(local[..., :2] / -local[..., 2:]).max(axis=(1, 2))
-    half = MARGIN * steady_size(needed, path.seen, fps)
-    focals = size / (2 * half)
-    middle_pixel = (size / 2, size / 2)
+    rays = _side_rays(path, camera)
+    aims = smooth(_aims(rays), CENTRE_SECONDS * fps)
+    turns = _turns(aims)
+    needed = np.abs(_seen_from(rays, turns)).max(axis=(1, 2))
+    focals = size / (2 * MARGIN * steady_size(needed, path.seen, fps))
+    middle = (size / 2, size / 2)
     return [
-        Camera(camera.position, turn, size, size, float(focal), middle_pixel, camera.near)
+        Camera(camera.position, camera.rotation @ turn, size, size, float(focal), middle, camera.near)
         for turn, focal in zip(turns, focals, strict=True)
     ]
 
 
-def _plain(path: Path, camera: Camera, size: int, fps: float) -> list[Camera]:
+def _side_rays(path: Path, camera: Camera) -> Float[np.ndarray, "frames 4 3"]:
+    """Directions to the middles of the boxes' sides, in the camera's axes: left, right, top, bottom."""
+    left, top, right, bottom = path.boxes.T
+    x, y = (left + right) / 2, (top + bottom) / 2
+    sides = np.stack([np.stack(side, axis=-1) for side in ((left, y), (right, y), (x, top), (x, bottom))], axis=1)
+    offset = (sides - camera.centre) / camera.focal
+    return np.stack([offset[..., 0], -offset[..., 1], -np.ones(offset.shape[:2])], axis=-1)
+
+
+def _aims(rays: Float[np.ndarray, "frames sides 3"]) -> Float[np.ndarray, "frames 2"]:
+    """Where to look, as tangents to the right and up, so that the subject spans equal angles on both sides."""
+    aims = np.tan(np.arctan(rays[..., :2]).mean(axis=1))
+    for _ in range(2):
+        turns = _turns(aims)
+        angles = np.arctan(_seen_from(rays, turns))
+        across, up = angles[:, :2, 0].mean(axis=1), angles[:, 2:, 1].mean(axis=1)
+        local = np.stack([np.tan(across), np.tan(up), -np.ones(len(across))], axis=-1)
+        target = np.einsum("fij,fj->fi", turns, local)
+        aims = target[:, :2] / -target[:, 2:]
+    return aims
+
+
+def _turns(aims: Float[np.ndarray, "frames 2"]) -> Float[np.ndarray, "frames 3 3"]:
+    return np.stack([look_at((0, 0, 0), (*aim, -1.0)).rotation for aim in aims])
+
+
+def _seen_from(
+    rays: Float[np.ndarray, "frames sides 3"], turns: Float[np.ndarray, "frames 3 3"]
+) -> Float[np.ndarray, "frames sides 2"]:
+    """Tangents to the right and up of rays, for cameras turned so."""
+    local = np.einsum("fsi,fij->fsj", rays, turns)
+    return np.asarray(local[..., :2] / -local[..., 2:])
+
+
+def _plain(path: Path, camera: Camera, size: int, fps: Number) -> list[Camera]:
     middle = smooth((path.boxes[:, :2] + path.boxes[:, 2:]) / 2, CENTRE_SECONDS * fps)
     needed = np.maximum(np.abs(path.boxes[:, :2] - middle), np.abs(path.boxes[:, 2:] - middle)).max(axis=1)
     half = MARGIN * steady_size(needed, path.seen, fps)
     return [camera.crop(float(x - h), float(y - h), float(2 * h), size) for (x, y), h in zip(middle, half, strict=True)]
 
 
-def smooth(values: Float[np.ndarray, "frames columns"], width: float) -> Float[np.ndarray, "frames columns"]:
+def smooth(values: Float[np.ndarray, "frames columns"], width: Number) -> Float[np.ndarray, "frames columns"]:
     """Low-passed without lag."""
     return np.asarray(ndimage.gaussian_filter1d(values, width, axis=0, mode="nearest")) if width > 0.3 else values
 
 
 def steady_size(
-    needed: Float[np.ndarray, " frames"], seen: Bool[np.ndarray, " frames"], fps: float
+    needed: Float[np.ndarray, " frames"], seen: Bool[np.ndarray, " frames"], fps: Number
 ) -> Float[np.ndarray, " frames"]:
     """At least what is needed, changing slowly; a single odd frame does not count."""
     calm = ndimage.median_filter(needed, min(5, len(needed)) | 1, mode="nearest")

@@ -1,7 +1,8 @@
 """What moves in front of a camera that stands still."""
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
+from scipy import ndimage
 
 from mocapcli.subject.background import Background, changes, model_background, noise_of
 from mocapcli.subject.clean import clean
@@ -36,7 +37,22 @@ def open_masker(survey: Survey, wishes: Wishes) -> Masker:
 
 
 def mask_of(background: Background, frame: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:
-    return background.refined(clean(settled(background.evidence(frame), frame)), frame)
+    odds = background.evidence(frame)
+    mask = clean(settled(odds, frame))
+    return background.refined(witnessed(mask, (odds > 1) & background.known), frame)
+
+
+def witnessed(
+    mask: UInt8[np.ndarray, "height width"], seen: Bool[np.ndarray, "height width"]
+) -> UInt8[np.ndarray, "height width"]:
+    """Without the parts in which nothing but guesses speaks for the subject."""
+    labels, count = ndimage.label(mask > 127)
+    if not count:
+        return mask
+    sizes, proofs = np.bincount(labels.ravel()), np.bincount(labels[seen], minlength=count + 1)
+    keep = proofs >= 0.04 * sizes
+    keep[0] = True
+    return np.where(keep[labels], mask, 0).astype(np.uint8)
 
 
 def settled(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mocapcli.errors import ReadError
-from mocapcli.video.frames import Frames
+from mocapcli.video.frames import Frames, Number
 from mocapcli.video.read import Video
 
 WORKING_SIZE = 448  # longest side of the frames in which the subject is looked for
@@ -20,7 +20,7 @@ FEWEST = 24
 DARK = 16  # of 255: a video that never gets lighter shows nothing
 BLOCK = 48
 STILL_SHIFT = 0.75  # pixels of the working size
-Box: TypeAlias = tuple[float, float, float, float]
+Box: TypeAlias = tuple[Number, Number, Number, Number]
 Masks: TypeAlias = UInt8[np.ndarray, "frames height width"]
 Masker: TypeAlias = Callable[[Frames], np.ndarray]
 
@@ -51,7 +51,7 @@ class Survey:
     pixels: UInt8[np.ndarray, "samples height width 3"]
     alpha: UInt8[np.ndarray, "samples height width"] | None
     times: Float[np.ndarray, " samples"]
-    scale: float  # of the original: pixels here per pixel there
+    scale: Number  # of the original: pixels here per pixel there
     notes: list[str] = field(default_factory=list)
 
     @property
