@@ -1,7 +1,10 @@
 """Filters: noise goes, feet stand, loops close; what is good already stays, and odd clips pass through."""
 
+import re
+import types
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from mocapcli.filters.decimate import decimate
 from mocapcli.filters.feet import find_feet, find_stands, rig_height
 from mocapcli.filters.ground import ground, lowest_height
 from mocapcli.filters.loop import make_loop
+from mocapcli.filters.records import FILTERS
 from mocapcli.filters.smooth import smooth
 from mocapcli.filters.travel import carrier, in_place, travellers
 from mocapcli.kinematics import continuous, crop, joint_positions, motion_world, sample
@@ -584,3 +588,33 @@ def test_ground_puts_the_lowest_point_at_zero():
     assert lowest_height(ground(high, bare), bare) == pytest.approx(0, abs=1e-12)
     moved = places(down, asset) - places(high, asset)
     np.testing.assert_allclose(moved, np.broadcast_to(moved[0, 0], moved.shape), atol=1e-9)
+
+
+# ---------------------------------------------------------------- documented
+
+
+def test_every_field_of_a_filter_and_every_option_is_documented():
+    readme = (Path(__file__).resolve().parents[1] / "plugins" / "README.md").read_text(encoding="utf-8")
+    fields = [*Filter.__dataclass_fields__, *Option.__dataclass_fields__]
+    for field in fields:
+        assert f"| `{field}` |" in readme or f"`{field}`" in readme
+    for record in FILTERS:
+        (row,) = [line for line in readme.splitlines() if line.startswith(f"| `{record.name}` |")]
+        for option in record.options:
+            shown = option.default
+            if isinstance(shown, bool):
+                shown = "yes" if shown else "no"
+            elif isinstance(shown, float):
+                shown = f"{shown:g}"
+            assert f"`{option.name}={shown}`" in row
+
+
+def test_the_readmes_example_works(toy):
+    readme = (Path(__file__).resolve().parents[1] / "plugins" / "README.md").read_text(encoding="utf-8")
+    (source,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "slower.py" in block]
+    module = types.ModuleType("mocapcli_slower")
+    exec(source, module.__dict__)
+    toy.manager.register(module, name="slower")
+    assert "slower" in toy.filters, [plugin for plugin in toy.found if plugin.error]
+    asset = make_asset(3)
+    assert filter_asset(asset, one("slower:factor=3")).motions[0].fps == 10
