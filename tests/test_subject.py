@@ -138,7 +138,7 @@ def shaking(frames=20, seed=4):
     """The scene of a moving camera: a window that wanders over a larger one."""
     random = np.random.default_rng(seed)
     wide = textured(160, 240, seed)
-    steps = np.cumsum(random.integers(-3, 4, (frames, 2)), axis=0) + (30, 40)
+    steps = np.cumsum(random.integers(-3, 4, (frames, 2)), axis=0) + np.array([30, 40])
     pixels = np.stack([wide[y : y + 96, x : x + 128] for y, x in np.clip(steps, 0, (60, 100))])
     masks = np.zeros(pixels.shape[:3], bool)
     for t in range(frames):

@@ -1,4 +1,5 @@
 """The alpha channel, or a plain colour behind the subject (a green screen, a studio wall, a rendered background)."""
+# mypy: allow-untyped-calls
 
 from dataclasses import dataclass
 
@@ -88,10 +89,9 @@ def _commonest(colours: Float[np.ndarray, "pixels 3"]) -> Float[np.ndarray, " 3"
 
 
 def _odds(key: Key, frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "height width"]:
-    """Log odds of the subject; places of the plain colour that nothing joins to the outside may belong to it."""
+    """Log odds of the subject."""
     away = np.abs(frame - key.colour).max(axis=-1) / key.tolerance
-    odds = np.clip(4 * (away - 1), -4, 4).astype(np.float32)
-    return odds
+    return np.asarray(np.clip(4 * (away - 1), -4, 4), np.float32)
 
 
 def _mask(key: Key, frame: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:

@@ -5,6 +5,7 @@ The median over time is right wherever the subject stays for less than half of i
 among the colours a pixel has shown: how long, how like the surroundings, how unlike the subject. What the subject
 covers all the time stays unknown; there colours alone must tell.
 """
+# mypy: allow-untyped-calls
 
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.subject.colours import histogram, odds_table
-from mocapcli.subject.kernels import background_costs, difference, look_up, matte_edge, take_cheapest
+from mocapcli.subject.kernels import background_costs, difference, grow, look_up, matte_edge, take_cheapest
 
 NOISE = (2.0, 10.0)
 TOLERANCE = 4.0  # noises
@@ -37,12 +38,12 @@ class Background:
 
     def gain(self, frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " 3"]:
         """How exposure and white balance differ from the background's, from the pixels that show it."""
-        base = self.colours[::4, ::4].reshape(-1, 3)
-        seen = frame[::4, ::4].reshape(-1, 3).astype(np.float32)
-        usable = (self.known[::4, ::4].reshape(-1) & (base.min(axis=1) > 24) & (seen.max(axis=1) < 250)).nonzero()[0]
+        base = self.colours[::6, ::6].reshape(-1, 3)
+        seen = frame[::6, ::6].reshape(-1, 3).astype(np.float32)
+        usable = (self.known[::6, ::6].reshape(-1) & (base.min(axis=1) > 24) & (seen.max(axis=1) < 250)).nonzero()[0]
         if len(usable) < 50:
             return np.ones(3, np.float32)
-        return np.clip(np.median(seen[usable] / base[usable], axis=0), 0.7, 1.4).astype(np.float32)
+        return np.asarray(np.clip(np.median(seen[usable] / base[usable], axis=0), 0.7, 1.4), np.float32)
 
     def refined(
         self, mask: UInt8[np.ndarray, "height width"], frame: UInt8[np.ndarray, "height width 3"]
@@ -58,7 +59,7 @@ class Background:
         look_up(frame, self.table, colour)
         seen = np.clip(2.5 * (away - 1.0), -4, 5) + 0.25 * np.clip(colour, -3, 3)
         guessed = np.clip(colour, -4, 4) + np.clip(0.6 * (away - 1.5), -1.5, 1.5)
-        return (self.trust * seen + (1 - self.trust) * guessed).astype(np.float32)
+        return np.asarray(self.trust * seen + (1 - self.trust) * guessed, np.float32)
 
 
 def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Background:
@@ -99,7 +100,7 @@ def refine_edges(
 ) -> UInt8[np.ndarray, "height width"]:
     """Soft edges by colour: a pixel half way from background to subject is half the subject's."""
     solid = mask > 127
-    edge = ndimage.binary_dilation(solid) & ~ndimage.binary_erosion(solid, iterations=2, border_value=1) & known
+    edge = grow(solid, 1) & grow(~solid, 2) & known
     share = np.ones(mask.shape, np.float32)
     matte_edge(frame, background, gain, solid, edge, share)
     return np.where(edge, np.rint(255 * share), np.where(solid, 255, 0)).astype(np.uint8)
@@ -112,7 +113,7 @@ def noise_of(
     away = np.abs(samples[::2].astype(np.float32) - middle).max(axis=-1)
     typical = float(np.median(np.median(away, axis=0)))
     each = 1.5 * np.quantile(away, 0.4, axis=0)
-    return np.clip(np.minimum(each, 3 * typical + 3), *NOISE).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(each, 3 * typical + 3), *NOISE), np.float32)
 
 
 def changes(

@@ -4,6 +4,7 @@ tell it from the rest in all later ones.
 Two colour models, the subject's and that of its surroundings, start from the box, are sharpened on the first frame
 by turns (mask from colours, colours from mask), and then follow slowly, tied to how they began.
 """
+# mypy: allow-untyped-calls
 
 from dataclasses import dataclass
 
@@ -126,7 +127,7 @@ class BoxTracker:
         reach = max(3.0, REACH * max(right - left, bottom - top)) * GROWTH ** min(self.lost, 8)
         outside = ndimage.distance_transform_edt(~before)
         inside = ndimage.distance_transform_edt(before)
-        return np.clip(1.2 * inside / reach, 0, 1.2) - np.clip(2.0 * (outside / reach - 0.4), 0, 9)
+        return np.asarray(np.clip(1.2 * inside / reach, 0, 1.2) - np.clip(2.0 * outside / reach - 0.8, 0, 9))
 
     def _follow(self, frame: UInt8[np.ndarray, "height width 3"], mask: Mask, window: tuple[slice, slice]) -> None:
         solid = mask > 127

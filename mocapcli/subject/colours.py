@@ -1,7 +1,7 @@
 """Colour models: how likely a colour belongs to the subject rather than to what is behind it."""
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from scipy import ndimage
 
 BINS = 16
@@ -22,10 +22,4 @@ def odds_table(
     subject: Float[np.ndarray, "bins bins bins"], behind: Float[np.ndarray, "bins bins bins"]
 ) -> Float[np.ndarray, "bins bins bins"]:
     """Log of how much likelier each colour is for the subject."""
-    return np.log((subject + LEAST) / (behind + LEAST)).astype(np.float32)
-
-
-def colours_of(
-    frames: UInt8[np.ndarray, "frames height width 3"], chosen: Bool[np.ndarray, "frames height width"]
-) -> UInt8[np.ndarray, "pixels 3"]:
-    return frames[chosen]
+    return np.asarray(np.log((subject + LEAST) / (behind + LEAST)), np.float32)

@@ -45,9 +45,22 @@ def _warp(frame, mask, matrix, samples, out):
     rows, columns = mask.shape
     across, down = columns / width, rows / height
     each = 1.0 / (samples * samples)
+    left, top, right, bottom = columns, rows, -1, -1  # of the mask: what lies outside is black
+    for y in range(rows):
+        for x in range(columns):
+            if mask[y, x]:
+                left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
+    reach = 2.0 + samples * max(across, 1.0)
     for v in range(out.shape[0]):
         for u in range(out.shape[1]):
             red, green, blue, share = 0.0, 0.0, 0.0, 0.0
+            depth = matrix[2, 0] * (u + 0.5) + matrix[2, 1] * (v + 0.5) + matrix[2, 2]
+            if depth > 1e-9:
+                p = across * (matrix[0, 0] * (u + 0.5) + matrix[0, 1] * (v + 0.5) + matrix[0, 2]) / depth
+                q = down * (matrix[1, 0] * (u + 0.5) + matrix[1, 1] * (v + 0.5) + matrix[1, 2]) / depth
+                if p < left - reach or p > right + reach or q < top - reach or q > bottom + reach:
+                    out[v, u] = 0
+                    continue
             for sample in range(samples * samples):
                 x = u + (sample % samples + 0.5) / samples
                 y = v + (sample // samples + 0.5) / samples

@@ -51,7 +51,7 @@ def _tile(
     tile = np.concatenate([left, right, np.zeros((TILE, 4, 3))], axis=1)
     bar = np.zeros((8, tile.shape[1], 3))
     bar[:6, : round(sure * tile.shape[1])] = (60, 200, 80) if sure > 0.7 else (230, 150, 40)
-    return np.clip(np.concatenate([tile, bar]), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.concatenate([tile, bar]), 0, 255), np.uint8)
 
 
 def _sheet(tiles: list[np.ndarray]) -> UInt8[np.ndarray, "_ _ 3"]:

@@ -1,4 +1,5 @@
 """Connected parts of masks followed through time: who is who, also where two subjects touch or one comes in pieces."""
+# mypy: allow-untyped-calls
 
 from array import array
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
 
+from mocapcli.subject.kernels import grow
 from mocapcli.subject.survey import Box
 from mocapcli.video.frames import Number
 
@@ -179,12 +181,14 @@ def find_parts(mask: UInt8[np.ndarray, "height width"]) -> tuple[list[Part], Int
     """Connected parts, largest first; what a hair's breadth separates is connected."""
     solid = mask > 127
     reach = max(1, round(0.006 * max(mask.shape)))
-    joined = ndimage.binary_dilation(mask > 0, iterations=reach)
+    joined = grow(mask > 0, reach)
     labels, _ = ndimage.label(joined, structure=np.ones((3, 3)))
     areas = np.bincount(labels[solid], minlength=labels.max() + 1)
     places = ndimage.find_objects(labels)
     least = LEAST_AREA * mask.size
-    parts = [Part(place, n, int(areas[n])) for n, place in enumerate(places, start=1) if areas[n] >= least]
+    parts = [
+        Part((place[0], place[1]), n, int(areas[n])) for n, place in enumerate(places, start=1) if areas[n] >= least
+    ]
     parts = sorted(parts, key=lambda part: -part.area)[:MOST_PARTS]
     return parts, labels
 
@@ -214,7 +218,7 @@ def signature(pixels: UInt8[np.ndarray, "pixels 3"]) -> Float[np.ndarray, " bins
     """Shares of 6 × 6 × 6 colours."""
     codes = (pixels.astype(np.int64) * 6 // 256) @ np.array([36, 6, 1])
     counts = np.bincount(codes, minlength=216).astype(float)
-    return counts / max(counts.sum(), 1)
+    return np.asarray(counts / max(counts.sum(), 1))
 
 
 def subjects_of(tracks: list[Track], frames: int, fps: Number) -> list[Track]:

@@ -88,6 +88,25 @@ def difference(frame, background, tolerance, gain, table, out):
 
 
 @compiled
+def grow(mask, steps):
+    """The mask and all pixels within so many steps up, down, left or right."""
+    height, width = mask.shape
+    out = mask.copy()
+    for _ in range(steps):
+        before = out.copy()
+        for y in range(height):
+            for x in range(width):
+                if not before[y, x]:
+                    out[y, x] = (
+                        (y > 0 and before[y - 1, x])
+                        or (y + 1 < height and before[y + 1, x])
+                        or (x > 0 and before[y, x - 1])
+                        or (x + 1 < width and before[y, x + 1])
+                    )
+    return out
+
+
+@compiled
 def matte_edge(frame, background, gain, inside, edge, out):
     """How much of each edge pixel is subject: where it lies between the background and the subject's colour nearby."""
     height, width = edge.shape

@@ -94,14 +94,14 @@ def _side_rays(path: Path, camera: Camera) -> Float[np.ndarray, "frames 4 3"]:
 
 def _aims(rays: Float[np.ndarray, "frames sides 3"]) -> Float[np.ndarray, "frames 2"]:
     """Where to look, as tangents to the right and up, so that the subject spans equal angles on both sides."""
-    aims = np.tan(np.arctan(rays[..., :2]).mean(axis=1))
+    aims = np.asarray(np.tan(np.arctan(rays[..., :2]).mean(axis=1)))
     for _ in range(2):
         turns = _turns(aims)
         angles = np.arctan(_seen_from(rays, turns))
         across, up = angles[:, :2, 0].mean(axis=1), angles[:, 2:, 1].mean(axis=1)
         local = np.stack([np.tan(across), np.tan(up), -np.ones(len(across))], axis=-1)
         target = np.einsum("fij,fj->fi", turns, local)
-        aims = target[:, :2] / -target[:, 2:]
+        aims = np.asarray(target[:, :2] / -target[:, 2:])
     return aims
 
 
@@ -126,7 +126,9 @@ def _plain(path: Path, camera: Camera, size: int, fps: Number) -> list[Camera]:
 
 def smooth(values: Float[np.ndarray, "frames columns"], width: Number) -> Float[np.ndarray, "frames columns"]:
     """Low-passed without lag."""
-    return np.asarray(ndimage.gaussian_filter1d(values, width, axis=0, mode="nearest")) if width > 0.3 else values
+    if width <= 0.3:
+        return values
+    return np.asarray(ndimage.gaussian_filter1d(values, float(width), axis=0, mode="nearest"))
 
 
 def steady_size(
@@ -137,4 +139,4 @@ def steady_size(
     width = 2 * max(1, round(SIZE_SECONDS * fps)) + 1
     largest = ndimage.maximum_filter1d(calm, width, mode="nearest")
     size = ndimage.uniform_filter1d(largest, width, mode="nearest")
-    return np.maximum(np.asarray(size), 1e-6)
+    return np.asarray(np.maximum(size, 1e-6))

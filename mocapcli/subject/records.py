@@ -9,51 +9,51 @@ if TYPE_CHECKING:
 
 
 def _open_alpha(survey: "Survey", wishes: "Wishes") -> "Masker":
-    from mocapcli.subject import alpha
+    from mocapcli.subject.alpha import open_masker
 
-    return alpha.open_masker(survey, wishes)
+    return open_masker(survey, wishes)
 
 
 def _judge_alpha(survey: "Survey") -> "Verdict":
-    from mocapcli.subject import alpha
+    from mocapcli.subject.alpha import judge
 
-    return alpha.judge(survey)
+    return judge(survey)
 
 
 def _open_static(survey: "Survey", wishes: "Wishes") -> "Masker":
-    from mocapcli.subject import static
+    from mocapcli.subject.static import open_masker
 
-    return static.open_masker(survey, wishes)
+    return open_masker(survey, wishes)
 
 
 def _judge_static(survey: "Survey") -> "Verdict":
-    from mocapcli.subject import static
+    from mocapcli.subject.static import judge
 
-    return static.judge(survey)
+    return judge(survey)
 
 
 def _open_box(survey: "Survey", wishes: "Wishes") -> "Masker":
-    from mocapcli.subject import box
+    from mocapcli.subject.box import open_masker
 
-    return box.open_masker(survey, wishes)
+    return open_masker(survey, wishes)
 
 
 def _open_mask(survey: "Survey", wishes: "Wishes") -> "Masker":
-    from mocapcli.subject import given
+    from mocapcli.subject.given import open_masker
 
-    return given.open_masker(survey, wishes)
+    return open_masker(survey, wishes)
 
 
 def _open_rembg(survey: "Survey", wishes: "Wishes") -> "Masker":
-    from mocapcli.subject import matting
+    from mocapcli.subject.matting import open_masker
 
-    return matting.open_masker(survey, wishes)
+    return open_masker(survey, wishes)
 
 
 def _judge_rembg(survey: "Survey") -> "Verdict":
-    from mocapcli.subject import matting
+    from mocapcli.subject.matting import judge
 
-    return matting.judge(survey)
+    return judge(survey)
 
 
 SEGMENTERS = (

@@ -1,4 +1,5 @@
 """What moves in front of a camera that stands still."""
+# mypy: allow-untyped-calls
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8

@@ -106,7 +106,7 @@ def rim_stillness(grey: Float[np.ndarray, "samples height width"]) -> float:
     if len(grey) < 2:
         return 0.0
     size = min(BLOCK, *grey.shape[1:])
-    corners = _rim_blocks(*grey.shape[1:], size)
+    corners = _rim_blocks(grey.shape[1], grey.shape[2], size)
     window = np.outer(np.hanning(size), np.hanning(size)).astype(np.float32)
     blocks = np.stack([grey[:, top : top + size, left : left + size] for top, left in corners], axis=1)
     flat = blocks - blocks.mean(axis=(-1, -2), keepdims=True)

@@ -45,7 +45,7 @@ def shown_light() -> UInt8[np.ndarray, " steps"]:
     room = 1 - KNEE
     rolled = np.where(light > KNEE, KNEE + room * over / (over + room), light)
     coded = np.where(rolled <= 0.0031308, 12.92 * rolled, 1.055 * rolled ** (1 / 2.4) - 0.055)
-    return np.rint(np.clip(coded, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(coded, 0, 1) * 255), np.uint8)
 
 
 @compiled
