@@ -259,6 +259,26 @@ def test_ways_scale_with_the_legs_and_feet_stay_on_the_ground():
     assert places[..., 1].min() == pytest.approx(0, abs=1e-9)
 
 
+def test_feet_are_as_high_as_in_the_source_though_legs_bend_elsewhere():
+    source = person()
+    target = person(names="X{}")
+    local = np.array(target.rest_translations)
+    for side in ("Left", "Right"):  # the same legs with their knees further up
+        local[target.index(f"X{side}Leg"), 1] += 0.25
+        local[target.index(f"X{side}Foot"), 1] -= 0.25
+    target = replace(target, rest_translations=local)
+    motion = still(source)
+    rotations = np.array(motion.rotations)
+    for side in ("Left", "Right"):
+        rotations[:, source.index(f"{side}UpLeg")] = Rotation.from_euler("x", -50, degrees=True).as_quat()
+        rotations[:, source.index(f"{side}Leg")] = Rotation.from_euler("x", 70, degrees=True).as_quat()
+    asset = Asset(Rig(source), (replace(motion, rotations=rotations),))
+    _, places = moved(asset, Asset(Rig(target)))
+    lowest = joint_positions(source, asset.motions[0])[..., 1].min()
+    assert lowest > 0.1
+    assert places[..., 1].min() == pytest.approx(lowest, abs=1e-9)
+
+
 def test_a_file_that_rests_at_the_origin_walks_at_hip_height():
     source, target = person(), person(names="X{}")
     local = np.array(source.rest_translations)
