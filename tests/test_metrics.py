@@ -102,6 +102,16 @@ def test_joints_that_deform_nothing_count_only_in_all() -> None:
     assert found["rotation_local_deg_all"] == pytest.approx(90 / 4)
 
 
+def test_world_angles_leave_out_joints_that_deform_nothing() -> None:
+    """A helper within the chain, its bone of 2 not among the weights."""
+    subject = chain_subject(4, deforms=[True, False, True, True])
+    truth = still(subject)
+    twist = Rotation.from_euler("x", 90, degrees=True).as_matrix()
+    found = figures(subject, turned(subject, truth, 1, twist), truth)
+    assert found["rotation_world_deg"] == pytest.approx(90 * 3 / (1 + 3))
+    assert found["rotation_local_deg"] == pytest.approx(0, abs=1e-9)
+
+
 def test_a_bent_joint_moves_what_hangs_on_it() -> None:
     """The last bone of 3 swings by 60°: its end is a chord of 3 away."""
     subject = chain_subject(4)

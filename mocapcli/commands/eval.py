@@ -134,8 +134,12 @@ def _cache(assets: Path | None, cache: Path | None, zoo: int | None, split: str,
 
 
 def _setting(name: str, models: list[str], appearance: "Appearance", seed: int) -> "Setting":
+    import torch
+
     from mocapcli.evaluation.settings import build_setting
 
+    if name == "p2r":  # thousands of small matrices: a second thread only waits
+        torch.set_num_threads(1)
     return build_setting(name, models, appearance, seed)
 
 
@@ -213,7 +217,7 @@ def _deliver(
     csv: Path | None,
     plot: Path | None,
 ) -> None:
-    from mocapcli.evaluation.report import family_table, figure_table, write_csv
+    from mocapcli.evaluation.report import family_tables, figure_table, write_csv
 
     text = json.dumps(results.as_dict(), indent=2)
     if output is not None:
@@ -229,4 +233,5 @@ def _deliver(
         return
     show(figure_table(results, metrics))
     if len(results.families) > 1:
-        show("", family_table(results, metrics))
+        for table in family_tables(results, metrics):
+            show("", table)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mocapcli.console import printable
 from mocapcli.evaluation.cases import COPY, Rows, skill
 from mocapcli.evaluation.run import Results
 from mocapcli.extensions import Metric
@@ -13,7 +14,7 @@ from mocapcli.extensions import Metric
 if TYPE_CHECKING:
     from rich.table import Table
 
-HEADLINE = ("rotation_local_deg", "rotation_world_deg", "mpjpe_percent")  # in the table of families
+HEADLINE = ("rotation_local_deg", "rotation_world_deg", "mpjpe_percent")  # in the tables of families
 
 
 def figure_table(results: Results, metrics: Mapping[str, Metric]) -> "Table":
@@ -32,20 +33,23 @@ def figure_table(results: Results, metrics: Mapping[str, Metric]) -> "Table":
     return table
 
 
-def family_table(results: Results, metrics: Mapping[str, Metric]) -> "Table":
-    """One line a family: the headline figures of every row, the copy's first."""
+def family_tables(results: Results, metrics: Mapping[str, Metric]) -> "list[Table]":
+    """One for each headline figure: families by rows, the copy first."""
     from rich.table import Table
 
-    shown = [name for name in HEADLINE if name in metrics and name in results.rows.get(COPY, {})]
     rows = [row for row in results.rows if "_noise_" not in row]
-    table = Table("family", box=None, pad_edge=False)
-    for name in shown:
+    tables = []
+    for name in HEADLINE:
+        if name not in metrics or name not in results.rows.get(COPY, {}):
+            continue
+        table = Table(metrics[name].description, box=None, pad_edge=False)
         for row in rows:
-            table.add_column(f"{metrics[name].description}\n{row}", justify="right")
-    for family, found in results.families.items():
-        values = [found.get(row, {}).get(name, math.nan) for name in shown for row in rows]
-        table.add_row(family, *(_number(value) for value in values))
-    return table
+            table.add_column(row, justify="right")
+        for family, found in results.families.items():
+            values = [found.get(row, {}).get(name, math.nan) for row in rows]
+            table.add_row(printable(family), *(_number(value) for value in values))
+        tables.append(table)
+    return tables
 
 
 def write_csv(path: Path, results: Results, metrics: Mapping[str, Metric]) -> None:
