@@ -191,7 +191,7 @@ def redecide(
         background_costs(some, region, guess, table, np.float32(0.3), costs)
         shared = 0.5 * costs + 0.5 * ndimage.uniform_filter(costs, (0, PATCH, PATCH)) / inside
         take_cheapest(some, region, shared, out, support)
-        guess = np.stack([ndimage.median_filter(channel, PATCH) for channel in np.moveaxis(out, -1, 0)], axis=-1)
+        guess = np.stack([ndimage.median_filter(channel, 5) for channel in np.moveaxis(out, -1, 0)], axis=-1)
     return out, support
 
 

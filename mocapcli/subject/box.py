@@ -9,7 +9,7 @@ by turns (mask from colours, colours from mask), and then follow slowly, tied to
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.errors import UsageError
@@ -22,10 +22,11 @@ from mocapcli.subject.survey import Box, Masker, Survey, Wishes
 from mocapcli.video.frames import Frames, Number
 
 SURROUNDINGS = 0.6  # of the box's size, on each side, is looked at
-REACH = 0.07  # of the subject's size that its outline may move from frame to frame
+REACH = 0.035  # of the subject's size that its outline may move from frame to frame
 GROWTH = 1.25  # of that reach for each frame in which the subject is lost
 LEARNING = 0.08
-ANCHOR = 0.5  # share of the first frame's colours that always stays
+ANCHOR = 0.5  # share of the first frame's opinion in every later one
+SWELLING = 1.25  # a mask that is larger than usual by this teaches nothing: it has leaked
 ROUNDS = 5
 Table = Float[np.ndarray, "bins bins bins"]
 Mask = UInt8[np.ndarray, "height width"]
@@ -64,6 +65,7 @@ class BoxTracker:
     subject: Table | None = None
     behind: Table | None = None
     first: tuple[Table, Table] | None = None
+    usual: float = 0.0  # pixels
 
     def masks(self, frames: Frames) -> UInt8[np.ndarray, "frames height width"]:
         return np.stack([self.mask(frame) for frame in frames.pixels])
@@ -74,7 +76,8 @@ class BoxTracker:
             return self.last
         rows, columns = self._window(frame.shape)
         odds = self._odds(frame, (rows, columns)) + self._prior((rows, columns))
-        found = clean(static.settled(odds, np.ascontiguousarray(frame[rows, columns])))
+        found = clean(static.settled(odds.astype(np.float32), np.ascontiguousarray(frame[rows, columns])))
+        found = static.witnessed(found, self._moved_on((rows, columns)))
         mask = np.zeros(frame.shape[:2], np.uint8)
         mask[rows, columns] = found
         self._follow(frame, mask, (rows, columns))
@@ -114,20 +117,29 @@ class BoxTracker:
     ) -> Float[np.ndarray, "_ _"]:
         part = np.ascontiguousarray(frame[window])
         colour = np.empty(part.shape[:2], np.float32)
-        look_up(part, odds_table(np.asarray(self.subject), np.asarray(self.behind)), colour)
+        table = odds_table(np.asarray(self.subject), np.asarray(self.behind))
+        if self.first is not None:
+            table = np.asarray((1 - ANCHOR) * table + ANCHOR * odds_table(*self.first), np.float32)
+        look_up(part, table, colour)
         colour = np.clip(colour, -3, 3)
         if self.background is None:
             return colour
-        return (self.background.evidence(frame)[window] + 0.3 * colour).astype(np.float32)
+        return np.asarray(self.background.evidence(frame)[window] + 0.3 * colour, np.float32)
 
     def _prior(self, window: tuple[slice, slice]) -> Float[np.ndarray, "_ _"]:
         """Where the subject was a moment ago, moved on as fast as it went: near there it is, far away it is not."""
-        before = ndimage.shift(np.asarray(self.last)[window] > 127, self.speed, order=0, mode="constant")
+        before = self._moved_on(window)
         left, top, right, bottom = self.box
         reach = max(3.0, REACH * max(right - left, bottom - top)) * GROWTH ** min(self.lost, 8)
         outside = ndimage.distance_transform_edt(~before)
         inside = ndimage.distance_transform_edt(before)
         return np.asarray(np.clip(1.2 * inside / reach, 0, 1.2) - np.clip(2.0 * outside / reach - 0.8, 0, 9))
+
+    def _moved_on(self, window: tuple[slice, slice]) -> Bool[np.ndarray, "_ _"]:
+        """The last mask, where it should be now; anywhere once the subject is lost."""
+        if self.lost > 3:
+            return np.ones(np.asarray(self.last)[window].shape, bool)
+        return np.asarray(ndimage.shift(np.asarray(self.last)[window] > 127, self.speed, order=0, mode="constant"))
 
     def _follow(self, frame: UInt8[np.ndarray, "height width 3"], mask: Mask, window: tuple[slice, slice]) -> None:
         solid = mask > 127
@@ -142,7 +154,10 @@ class BoxTracker:
         self.lost, self.last = 0, mask
         ((rows, columns),) = ndimage.find_objects(solid.astype(np.int8))
         self.box = columns.start, rows.start, columns.stop, rows.stop
-        self._learn(frame[window], solid[window])
+        self.usual = self.usual or float(solid.sum())
+        if solid.sum() < SWELLING * self.usual:
+            self._learn(frame[window], solid[window])
+        self.usual += 0.05 * (min(float(solid.sum()), SWELLING * self.usual) - self.usual)
 
     def _learn(self, frame: UInt8[np.ndarray, "_ _ 3"], solid: np.ndarray) -> None:
         inner, outer = ndimage.binary_erosion(solid), ~ndimage.binary_dilation(solid, iterations=2)
@@ -151,6 +166,4 @@ class BoxTracker:
         new = histogram(frame[inner]), histogram(frame[outer])
         old = np.asarray(self.subject), np.asarray(self.behind)
         kept = [(1 - LEARNING) * o + LEARNING * n for o, n in zip(old, new, strict=True)]
-        pull = LEARNING * ANCHOR
-        self.subject = (1 - pull) * kept[0] + pull * self.first[0]
-        self.behind = 0.7 * kept[1] + 0.3 * new[1]
+        self.subject, self.behind = kept[0], 0.7 * kept[1] + 0.3 * new[1]
