@@ -18,6 +18,7 @@ from mocapcli.subject.background import Background, model_background
 from mocapcli.subject.clean import clean
 from mocapcli.subject.colours import histogram, odds_table
 from mocapcli.subject.kernels import look_up
+from mocapcli.subject.shift import moved, picture_shift, unchanged
 from mocapcli.subject.survey import Box, Masker, Survey, Wishes
 from mocapcli.video.frames import Frames, Number
 
@@ -28,6 +29,8 @@ LEARNING = 0.08
 ANCHOR = 0.5  # share of the first frame's opinion in every later one
 SWELLING = 1.25  # a mask that is larger than usual by this teaches nothing: it has leaked
 ROUNDS = 5
+MIDDLE = 1.2  # log odds: the middle of a box is seldom empty
+KEEPING = 1.5, -3.0  # log odds of what was subject, and what was not, where nothing changes
 Table = Float[np.ndarray, "bins bins bins"]
 Mask = UInt8[np.ndarray, "height width"]
 
@@ -66,22 +69,33 @@ class BoxTracker:
     behind: Table | None = None
     first: tuple[Table, Table] | None = None
     usual: float = 0.0  # pixels
+    frame: UInt8[np.ndarray, "height width 3"] | None = None  # the one before
 
     def masks(self, frames: Frames) -> UInt8[np.ndarray, "frames height width"]:
         return np.stack([self.mask(frame) for frame in frames.pixels])
 
     def mask(self, frame: UInt8[np.ndarray, "height width 3"]) -> Mask:
         if self.last is None:
-            self.last = self._begin(frame)
+            self.last, self.frame = self._begin(frame), frame
             return self.last
         rows, columns = self._window(frame.shape)
-        odds = self._odds(frame, (rows, columns)) + self._prior((rows, columns))
+        odds = self._odds(frame, (rows, columns)) + self._prior((rows, columns)) + self._habit(frame)[rows, columns]
         found = clean(static.settled(odds.astype(np.float32), np.ascontiguousarray(frame[rows, columns])))
         found = static.witnessed(found, self._moved_on((rows, columns)))
         mask = np.zeros(frame.shape[:2], np.uint8)
         mask[rows, columns] = found
         self._follow(frame, mask, (rows, columns))
+        self.frame = frame
         return mask
+
+    def _habit(self, frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "height width"]:
+        """What looks as before, once the camera's own motion is undone, is likely to be what it was."""
+        if self.frame is None or self.lost:
+            return np.zeros(frame.shape[:2])
+        shift = picture_shift(self.frame, frame)
+        same = unchanged(moved(self.frame, shift), frame)
+        was = moved(np.asarray(self.last) > 127, shift)
+        return np.where(same, np.where(was, KEEPING[0], KEEPING[1]), 0.0)
 
     def _begin(self, frame: UInt8[np.ndarray, "height width 3"]) -> Mask:
         left, top, right, bottom = (round(value) for value in self.box)
@@ -98,11 +112,11 @@ class BoxTracker:
         for _ in range(ROUNDS):
             self.subject = histogram(frame[mask])
             self.behind = histogram(frame[near & ~inside]) * 0.7 + histogram(frame[inside & ~mask]) * 0.3
-            odds = np.where(inside, self._odds(frame, (slice(None), slice(None))), -6).astype(np.float32)
-            found = clean(static.settled(odds, frame))
+            odds = np.where(inside, self._odds(frame, (slice(None), slice(None))) + MIDDLE * core, -6)
+            found = clean(static.settled(odds.astype(np.float32), frame))
             if (found > 127).sum() < 20:
                 break
-            mask = found > 127
+            mask = ndimage.binary_fill_holes(found > 127)
         self.first = np.asarray(self.subject), np.asarray(self.behind)
         return np.where(mask, 255, 0).astype(np.uint8)
 
