@@ -47,6 +47,7 @@ class Pose:
     places: Float[np.ndarray, "frames joints 2"] | None = None  # in the picture, as shares of the crop's side
     travels: bool = True  # whether the root's path is part of it …
     stands: bool = True  # … and where in the world that path lies
+    noise: Float[np.ndarray, "frames joints"] | None = None  # deviation of a coordinate it expects of itself, metres
 
 
 @dataclass(frozen=True, eq=False)

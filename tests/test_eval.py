@@ -17,7 +17,7 @@ from independent_figures import angles
 from mocapcli.data.cache import Cache, open_cache
 from mocapcli.data.windows import cut_motion, evaluation_windows
 from mocapcli.evaluation import run as running
-from mocapcli.evaluation.cases import measure_case
+from mocapcli.evaluation.cases import Case, curves_of, measure_case, reliability_of
 from mocapcli.evaluation.crops import crop_boxes, cut_crops
 from mocapcli.evaluation.plot import nice_top
 from mocapcli.evaluation.positions import PositionsToRotations, correlated_noise
@@ -265,6 +265,27 @@ def test_a_predictor_keeps_its_rigs_renders(unseen: Cache, model: Path) -> None:
     assert predictor._reference(long_asset(9)) is not first
 
 
+def test_curves_and_reliability(unseen: Cache) -> None:
+    """Noise that is told as large as it is lies on the line; the curve's mean is the figure."""
+    (window, *_) = evaluation_windows(unseen, "unseen")
+    scene = film_window(unseen, window, "own", 0)
+    rng = np.random.default_rng(0)
+    points = scene.truth.positions
+    level = 0.02 * scene.subject.size * np.linspace(0.5, 2, points.shape[1])
+    level[scene.subject.root] = 1e-9
+    noise = np.tile(level, (len(points), 1))
+    pose = Pose(points + rng.normal(size=points.shape) * noise[..., None], noise=noise)
+    case = Case(scene.subject, Pose(points), 30.0, {"told": pose, "silent": Pose(points)})
+    reliability = reliability_of(case)
+    assert list(reliability) == ["told"]
+    said, true = np.array(reliability["told"]).T
+    np.testing.assert_allclose(true, said, rtol=0.15, atol=0.01)
+    assert (np.diff(said) > -1e-9).all()
+    curves = curves_of(case)
+    assert set(curves) == {"copy", "told", "silent"}
+    assert np.mean(curves["told"]) == pytest.approx(measure_case(case, BY_NAME)["told"]["mpjpe_percent"], abs=1e-3)
+
+
 # ---------------------------------------------------------------- means and partial results
 
 
@@ -308,11 +329,13 @@ def test_a_killed_run_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path
 def test_partial_results_of_another_run_are_not_used(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     first = Partial(path, {"seed": 1})
-    first.add(Judged("w", "a", {"copy": {"x": float("nan")}}))
+    first.add(Judged("w", "a", {"copy": {"x": float("nan")}}, {"copy": [1.0]}, {"ours": [(1.0, 2.0)]}))
     first.close(remove=False)
     again = Partial(path, {"seed": 1})
     again.close(remove=False)
     assert np.isnan(again.done["w"].rows["copy"]["x"])
+    assert again.done["w"].curves == {"copy": [1.0]}
+    assert again.done["w"].reliability == {"ours": [(1.0, 2.0)]}
     other = Partial(path, {"seed": 2})
     other.close(remove=False)
     assert other.done == {}

@@ -17,6 +17,9 @@ Points = Float[np.ndarray, "frames joints 3"]
 Places = Float[np.ndarray, "frames joints 2"]
 Figures = dict[str, float]
 Rows = dict[str, Figures]
+Curves = dict[str, list[float]]  # by row
+Reliability = dict[str, list[tuple[float, float]]]  # by row: what it expects of itself, what is found
+MEAN_DISTANCE = (8 / np.pi) ** 0.5  # of a point whose three coordinates deviate by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +114,39 @@ def measure_case(case: Case, metrics: Mapping[str, Metric]) -> Rows:
             if metric.needs <= comparison.has
         }
     return rows
+
+
+def curves_of(case: Case) -> Curves:
+    """Each row's error frame by frame: of local rotations (degrees) where they are known, else of positions (%)."""
+    curves: Curves = {}
+    for row, pose in {COPY: copy_pose(case.subject, case.truth), **case.predictions}.items():
+        comparison = Comparison(case.subject, pose, case.truth, case.fps)
+        if "rotations" in comparison.has:
+            errors = comparison.local_degrees[:, case.subject.shown].mean(axis=1)
+        else:
+            errors = 100 * _distances(comparison).mean(axis=1)
+        curves[row] = [round(float(error), 4) for error in errors]
+    return curves
+
+
+def reliability_of(case: Case) -> Reliability:
+    """Of rows that say how sure they are: expected and found distance, % of the size, by tenths of what is expected."""
+    found: Reliability = {}
+    for row, pose in case.predictions.items():
+        if pose.noise is None:
+            continue
+        shown, size = case.subject.shown, case.subject.size
+        expected = 100 * MEAN_DISTANCE * pose.noise[:, shown].ravel() / size
+        distances = 100 * _distances(Comparison(case.subject, pose, case.truth, case.fps)).ravel()
+        tenths = [part for part in np.array_split(np.argsort(expected, kind="stable"), 10) if len(part)]
+        pairs = [(float(expected[part].mean()), float(distances[part].mean())) for part in tenths]
+        found[row] = [(round(said, 4), round(true, 4)) for said, true in pairs]
+    return found
+
+
+def _distances(comparison: Comparison) -> Float[np.ndarray, "frames shown"]:
+    predicted, truth = comparison.around_root
+    return np.asarray(np.linalg.norm(predicted - truth, axis=-1))
 
 
 def skill(value: float, copy: float, ideal: float = 0.0) -> float:

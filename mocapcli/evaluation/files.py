@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mocapcli.errors import InvalidDataError
-from mocapcli.evaluation.cases import Case, measure_case, pose_of, subject_of
+from mocapcli.evaluation.cases import Case, curves_of, measure_case, pose_of, subject_of
 from mocapcli.evaluation.run import Judged, Results, summarise
 from mocapcli.extensions import Metric
 from mocapcli.formats import read_asset
@@ -40,7 +40,7 @@ def compare_files(predicted: Path, truth: Path, rig: Path, metrics: Mapping[str,
         one, two = same_frames(clips[0], clips[1], notes)
         poses = [pose_of(asset.rig.skeleton, clip) for clip in (one, two)]
         case = Case(subject_of(reference), poses[1], two.fps, {ROW: poses[0]})
-        judged.append(Judged(name, name, measure_case(case, metrics)))
+        judged.append(Judged(name, name, measure_case(case, metrics), curves_of(case)))
     return FileComparison(summarise(judged, None, "files"), tuple(dict.fromkeys(notes)))
 
 

@@ -1,8 +1,10 @@
-"""Results as a picture: each family's error beside the copy's, and each clip's error against what it moves."""
+"""Results as a picture: each family's error beside the copy's, each clip's error against what it moves, the error over
+time, and, of rows that say how sure they are, whether they are right about it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mocapcli.console import printable
@@ -37,13 +39,17 @@ def draw_results(path: Path, results: Results, metrics: Mapping[str, Metric]) ->
     rows = [row for row in results.rows if row != COPY and "_noise_" not in row][: len(COLOURS)]
     families = list(results.families)
     bars = max(1, len(families)) * (ROW * max(1, len(rows)) * 0.6 + 6)
-    width = LABEL + len(columns) * (PANEL + GAP) + 10
-    canvas = new_canvas(path, width, TOP + bars + 70 + SCATTER + 60)
+    width = LABEL + max(2, len(columns)) * (PANEL + GAP) + 10
+    canvas = new_canvas(path, width, TOP + bars + 2 * (70 + SCATTER) + 40)
     _heading(canvas, results, rows)
     for number, name in enumerate(columns):
         left = LABEL + number * (PANEL + GAP)
         _bars(canvas, results, metrics[name], rows, (left, TOP, bars), labels=number == 0)
         _clips(canvas, results, metrics[name], rows, (left, TOP + bars + 70))
+    lower = TOP + bars + 2 * 70 + SCATTER
+    draw_curves(canvas, results, rows, (LABEL, lower))
+    if any(window.reliability for window in results.windows):
+        draw_reliability(canvas, results, rows, (LABEL + PANEL + GAP, lower))
     canvas.save(path)
 
 
@@ -100,6 +106,52 @@ def _clips(canvas: Canvas, results: Results, metric: Metric, rows: Sequence[str]
             x, y = (_value(window.rows, name, metric.name) for name in (COPY, row))
             if math.isfinite(x) and math.isfinite(y):
                 canvas.dot((right.at(x), up.at(y)), 1.8, colour)
+
+
+def draw_curves(canvas: Canvas, results: Results, rows: Sequence[str], place: tuple[float, float]) -> None:
+    """Mean error of the clips' first frame, second frame, …"""
+    left, top = place
+    lines = {row: _mean_curve([w.curves[row] for w in results.windows if row in w.curves]) for row in (*rows, COPY)}
+    longest = max((len(line) for line in lines.values()), default=0)
+    across = Axis(left, left + PANEL, float(4 * max(1, math.ceil((longest - 1) / 4))))
+    up = Axis(top + SCATTER, top, nice_top([value for line in lines.values() for value in line]))
+    _ticks(canvas, across, lambda x: [(x, top), (x, top + SCATTER)], lambda x: (x, top + SCATTER + 12))
+    _ticks(canvas, up, lambda y: [(left, y), (left + PANEL, y)], lambda y: (left - 4, y + 4), "end")
+    unit = "MPJPE %" if results.setting == "v2p" else "local rotation °"
+    canvas.words((left, top - 6), f"over time: {unit}, by frame of the clip", 10)
+    for line, colour in zip(lines.values(), (*COLOURS[: len(rows)], COPY_COLOUR), strict=True):
+        if len(line) > 1:
+            canvas.line([(across.at(float(k)), up.at(value)) for k, value in enumerate(line)], colour, 1.5)
+
+
+def draw_reliability(canvas: Canvas, results: Results, rows: Sequence[str], place: tuple[float, float]) -> None:
+    """Distance found against distance expected, by tenths; on the line, a row knows what it does not know."""
+    left, top = place
+    points = {row: _tenths([p for w in results.windows for p in w.reliability.get(row, [])]) for row in rows}
+    most = nice_top([value for pairs in points.values() for pair in pairs for value in pair])
+    right, up = Axis(left, left + PANEL, most), Axis(top + SCATTER, top, most)
+    _ticks(canvas, right, lambda x: [(x, top), (x, top + SCATTER)], lambda x: (x, top + SCATTER + 12))
+    _ticks(canvas, up, lambda y: [(left, y), (left + PANEL, y)], lambda y: (left - 4, y + 4), "end")
+    canvas.words((left, top - 6), "confidence: distance % found, against expected", 10)
+    canvas.line([(right.at(0.0), up.at(0.0)), (right.at(most), up.at(most))], GRID, 1.5)
+    for pairs, colour in zip(points.values(), COLOURS, strict=False):
+        for said, true in pairs:
+            canvas.dot((right.at(said), up.at(true)), 3, colour)
+
+
+def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """Mean of each frame over the clips that last so long."""
+    longest = max((len(curve) for curve in curves), default=0)
+    columns = [[curve[k] for curve in curves if len(curve) > k] for k in range(longest)]
+    return [sum(column) / len(column) for column in columns]
+
+
+def _tenths(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Ten groups of like expectation."""
+    ordered = sorted(pairs)
+    cuts = [round(len(ordered) * k / 10) for k in range(11)]
+    groups = [ordered[low:high] for low, high in pairwise(cuts) if high > low]
+    return [(sum(said for said, _ in g) / len(g), sum(true for _, true in g) / len(g)) for g in groups]
 
 
 def _ticks(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mocapcli.data.cache import Cache
 from mocapcli.data.windows import Window
-from mocapcli.evaluation.cases import Case, Rows, measure_case
+from mocapcli.evaluation.cases import Case, Curves, Reliability, Rows, curves_of, measure_case, reliability_of
 from mocapcli.extensions import Metric
 
 
@@ -37,6 +37,8 @@ class Judged:
     label: str
     family: str
     rows: Rows
+    curves: Curves = field(default_factory=dict)
+    reliability: Reliability = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def judge(
     for window in windows:
         found = partial.done.get(window.label) if partial else None
         if found is None:
-            rows = measure_case(setting.case(cache, window), metrics)
-            found = Judged(window.label, window.entry.family, rows)
+            case = setting.case(cache, window)
+            rows = measure_case(case, metrics)
+            found = Judged(window.label, window.entry.family, rows, curves_of(case), reliability_of(case))
             if partial:
                 partial.add(found)
         yield found
@@ -135,7 +138,8 @@ class Partial:
             self.add(judged)
 
     def add(self, judged: Judged) -> None:
-        self._write({"window": judged.label, "family": judged.family, "rows": _plain(judged.rows)})
+        content = {"window": judged.label, "family": judged.family, "rows": _plain(judged.rows)}
+        self._write(content | {"curves": judged.curves, "reliability": judged.reliability})
 
     def close(self, remove: bool) -> None:
         self.stream.close()
@@ -161,7 +165,9 @@ class Partial:
 
 
 def _judged(line: dict[str, Any]) -> Judged:
-    return Judged(line["window"], line["family"], {row: _figures(found) for row, found in line["rows"].items()})
+    rows = {row: _figures(found) for row, found in line["rows"].items()}
+    reliability = {row: [(said, true) for said, true in pairs] for row, pairs in line["reliability"].items()}
+    return Judged(line["window"], line["family"], rows, line["curves"], reliability)
 
 
 def _figures(figures: Mapping[str, float | None]) -> dict[str, float]:

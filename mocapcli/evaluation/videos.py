@@ -40,7 +40,8 @@ class VideoToPositions:
         poses = {}
         for row, predictor in self.predictors.items():
             prediction = predictor.predict(scene.asset, scene.footage)
-            poses[row] = Pose(prediction.positions, None, scene.shares(prediction), prediction.travels, stands=False)
+            places, noise = scene.shares(prediction), prediction.noise
+            poses[row] = Pose(prediction.positions, None, places, prediction.travels, stands=False, noise=noise)
         truth = Pose(scene.truth.positions, None, scene.true_places, stands=False)
         return Case(scene.subject, truth, scene.footage.fps, poses, scene.project)
 
