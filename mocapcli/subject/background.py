@@ -18,6 +18,7 @@ from mocapcli.subject.kernels import background_costs, difference, grow, look_up
 
 NOISE = (2.0, 10.0)
 TOLERANCE = 4.0  # noises
+SMALL_PART = 12  # pixels
 PATCH = 9  # pixels: where one sample shows the background, it does around there too
 ALIKE = 1.5  # log odds
 LEAST_CHANGE = 12.0  # levels
@@ -78,6 +79,7 @@ def model_background(samples: UInt8[np.ndarray, "samples height width 3"]) -> Ba
         known = ~region | (odds < 1.0) | ((odds < 2.0) & (support < 0.6))
         known = ndimage.binary_opening(known, iterations=1) | ~region
         active = changes(samples, colours, noise) & known
+    known |= ~vouched(~known, active)
     colours = np.where(known[..., None], colours, fill_in(colours, known))
     tolerance = np.maximum(TOLERANCE * noise, LEAST_CHANGE) + EDGE_TOLERANCE * edge_strength(colours)
     trust = np.where(region, np.clip((support - 0.05) / 0.3, 0.2, 1), 1) * known
@@ -160,6 +162,20 @@ def spread(
     alike = ndimage.binary_opening(ndimage.median_filter(odds, 3) > ALIKE)
     grown = ndimage.binary_propagation(region, mask=region | alike)
     return np.asarray(ndimage.binary_dilation(grown, iterations=2) if (grown & ~region).any() else grown)
+
+
+def vouched(
+    unknown: Bool[np.ndarray, "height width"], active: Bool[np.ndarray, "samples height width"]
+) -> Bool[np.ndarray, "height width"]:
+    """Parts beside which something moves nearly always: a body's. What flickers by itself is scenery."""
+    labels, count = ndimage.label(unknown)
+    keep = np.zeros(count + 1, bool)
+    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        wide = tuple(slice(max(0, each.start - 4), each.stop + 4) for each in place)
+        part = labels[wide] == number
+        ring = grow(part, 3) & ~part
+        keep[number] = part.sum() >= SMALL_PART and active[(slice(None), *wide)][:, ring].any(axis=1).mean() >= 0.7
+    return np.asarray(keep[labels])
 
 
 def learn_colours(
