@@ -89,7 +89,9 @@ def _check(
     outputs: list[Path],
     plot: Path | None,
 ) -> None:
-    from mocapcli.solving.api import needs_network
+    from importlib.util import find_spec
+
+    from mocapcli.errors import UnsupportedError
 
     if predicted is not None and (truth is None or rig is None):
         raise UsageError("to compare files, three are needed", remedy="mocap eval PREDICTED TRUTH --rig RIG")
@@ -104,7 +106,8 @@ def _check(
     for path in outputs:
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", remedy="make it first")
-    needs_network()
+    if any(find_spec(name) is None for name in ("torch", "roma", "safetensors")):
+        raise UnsupportedError("mocap eval needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")
 
 
 def _files(predicted: Path, truth: Path, rig: Path, metrics: "dict[str, Metric]") -> "Results":

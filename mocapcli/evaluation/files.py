@@ -1,6 +1,5 @@
 """Two animation files against each other on one rig: other systems' output, in any format."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +75,7 @@ def on_rig(motion: Motion, source: Skeleton, rig: Skeleton, notes: list[str]) ->
         missing = [name for name, found in zip(rig.names, match.sources, strict=True) if found < 0]
         shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
         notes.append(f"{len(missing)} of the rig's {rig.joints} joints are not in {motion.name!r}, at rest: {shown}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return transfer(source, motion, rig, match)
+    return transfer(source, motion, rig, match)
 
 
 def _same(first: Skeleton, second: Skeleton) -> bool:
