@@ -21,6 +21,7 @@ ALLOWED = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}  # a pl
 LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders ignore the alpha of webm
 BT601, BT709, UNSPECIFIED = 5, 1, 2
 USUAL_FPS = 30.0
+EVEN_FPS = 60.0
 FASTEST = 1000.0
 TRIES = 64  # damaged packets before the first picture
 
@@ -33,11 +34,18 @@ def open_movie(path: Path) -> Footage:
             raise ReadError("no picture of this video can be decoded", path=path, remedy="is it damaged, or empty?")
         frame, _ = first
         width, height = upright_size(frame, stream)
-        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        rate = usual_rate(stream)
         claim = _claimed_duration(container, stream)
         alpha = has_alpha(frame)
-    fps = rate if 0 < rate <= FASTEST else USUAL_FPS
-    return Footage(width, height, fps, alpha, claim, lambda request: read_pictures(path, request, alpha))
+    return Footage(width, height, rate, alpha, claim, lambda request: read_pictures(path, request, alpha))
+
+
+def usual_rate(stream: Any) -> float:
+    """Pictures per second; where they come unevenly, the rate of those that come evenly, if the file tells."""
+    mean, even = float(stream.average_rate or stream.guessed_rate or 0), float(stream.base_rate or 0)
+    if mean < even < 1.9 * mean and even <= EVEN_FPS:  # twice as many would be fields, still more a unit of time
+        mean = even
+    return mean if 0 < mean <= FASTEST else USUAL_FPS
 
 
 def read_pictures(path: Path, request: Request, alpha: bool) -> Iterator[Picture]:
@@ -48,7 +56,7 @@ def read_pictures(path: Path, request: Request, alpha: bool) -> Iterator[Picture
             _seek(container, stream, request.start + origin)
         if request.sparse:
             stream.codec_context.skip_frame = "NONKEY"
-        painter, last, rate = VideoReformatter(), -np.inf, float(stream.average_rate or USUAL_FPS)
+        painter, last, rate = VideoReformatter(), -np.inf, usual_rate(stream)
         for frame, seconds in decoded(container, stream, request.notes):
             time = last + 1 / rate if seconds is None and np.isfinite(last) else (seconds or 0.0) - origin
             if np.isinf(last) and request.start <= 0.5 and time < 0:
