@@ -73,14 +73,18 @@ class Outcome:
 
 def main() -> int:
     arguments = _arguments()
-    reports = {}
+    reports: dict[str, Report] = {}
+    sys.stdout.write("| format | read | refused | findings | slowest, s | largest, MiB |\n|---|---|---|---|---|---|\n")
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
         for extension in arguments.formats:
             seeds = [*_seeds(folder, extension), *arguments.seeds.get(extension, [])]
             reports[extension] = _fuzz(folder, extension, seeds, arguments)
-    sys.stdout.write(_table(reports))
-    return int(any(report.findings for report in reports.values()))
+            sys.stdout.write(_row(extension, reports[extension]))
+            sys.stdout.flush()
+    findings = [finding for report in reports.values() for finding in report.findings]
+    sys.stdout.writelines(f"{finding}\n" for finding in findings)
+    return int(bool(findings))
 
 
 def _seeds(folder: Path, extension: str) -> list[Path]:
@@ -242,15 +246,11 @@ def _judge(outcome: Outcome, output: Path, stray: list[str]) -> list[str]:
     return problems
 
 
-def _table(reports: dict[str, Report]) -> str:
-    lines = ["| format | read | refused | findings | slowest, s | largest, MiB |", "|---|---|---|---|---|---|"]
-    for extension, report in reports.items():
-        lines.append(
-            f"| {extension} | {report.read} | {report.refused} | {len(report.findings)} "
-            f"| {report.slowest:.1f} | {report.largest / 2**20:.0f} |"
-        )
-    lines += [finding for report in reports.values() for finding in report.findings]
-    return "\n".join(lines) + "\n"
+def _row(extension: str, report: Report) -> str:
+    return (
+        f"| {extension} | {report.read} | {report.refused} | {len(report.findings)} "
+        f"| {report.slowest:.1f} | {report.largest / 2**20:.0f} |\n"
+    )
 
 
 def _arguments() -> argparse.Namespace:
