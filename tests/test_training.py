@@ -184,7 +184,9 @@ def test_a_time_budget_ends_with_usable_weights(cache: Path, tmp_path: Path) -> 
     )
     figures = trainer.run()
     assert trainer.state.step == 1
-    network = load_network(tmp_path / "best")
+    network = load_network(tmp_path / "best", "pose")
+    with pytest.raises(ReadError, match="no weights of stage 'rotation'"):
+        load_network(tmp_path / "best", "rotation")
     assert not network.training and figures["mpjpe_percent"] > 0
     assert "validation figure" in (tmp_path / "best" / "MODEL_CARD.md").read_text()
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -16,6 +16,8 @@ from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+PARTS: dict[str, str] = {"pose": "video_to_pose.", "rotation": "rotation."}
+Stage = Literal["pose", "rotation"]  # video to positions, positions to rotations
 Config = TypeVar("Config")
 
 
@@ -26,6 +28,7 @@ class NetworkConfig:
     video_to_pose: VideoToPoseConfig = field(default_factory=VideoToPoseConfig)
     rotation: RotationConfig = field(default_factory=RotationConfig)
     side: int = 96  # pixels of a crop
+    stages: tuple[Stage, ...] = ("pose", "rotation")  # those the saved weights hold
 
 
 class MotionNetwork(nn.Module):
@@ -39,8 +42,10 @@ class MotionNetwork(nn.Module):
 
 
 def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> str:
-    """Weights and configuration side by side; returns the weights' SHA-256, which the configuration keeps too."""
+    """Weights of the configuration's stages beside it; returns their SHA-256, which the configuration keeps too."""
     folder.mkdir(parents=True, exist_ok=True)
+    held = tuple(PARTS[stage] for stage in config.stages)
+    weights = {name: value for name, value in weights.items() if name.startswith(held)}
     part = folder / (WEIGHTS + ".part")
     save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, part)
     digest = hashlib.sha256(part.read_bytes()).hexdigest()
@@ -50,8 +55,11 @@ def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]
     return digest
 
 
-def load_network(folder: Path) -> MotionNetwork:
-    """A network in evaluation mode; weights that do not belong to the configuration are refused."""
+def load_network(folder: Path, stage: Stage | None = None) -> MotionNetwork:
+    """A network in evaluation mode; weights that do not belong to the configuration are refused.
+
+    `stage`: the one that is needed, where a model may hold but one of the two (`config.stages` says).
+    """
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         data = (folder / WEIGHTS).read_bytes()
@@ -61,11 +69,17 @@ def load_network(folder: Path) -> MotionNetwork:
         raise ReadError(f"damaged configuration ({error})", path=folder / CONFIG) from None
     if hashlib.sha256(data).hexdigest() != content.get("sha256"):
         raise ReadError("the weights are not those the configuration was saved with", path=folder / WEIGHTS)
-    network = MotionNetwork(from_plain(NetworkConfig, content["network"]))
+    config = from_plain(NetworkConfig, content["network"])
+    if stage is not None and stage not in config.stages:
+        raise ReadError(f"the model holds no weights of stage {stage!r}", path=folder)
+    network = MotionNetwork(config)
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+        absent, unknown = network.load_state_dict(load_file(folder / WEIGHTS), strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise ReadError(f"damaged weights ({error})", path=folder / WEIGHTS) from None
+    absent = [name for name in absent if name.startswith(tuple(PARTS[held] for held in config.stages))]
+    if absent or unknown:
+        raise ReadError(f"weights and configuration differ at {[*absent, *unknown][0]!r}", path=folder / WEIGHTS)
     return network.eval()
 
 

@@ -35,7 +35,7 @@ class Pose:
 
 def load_head(folder: Path) -> RotationHead:
     """The rotation head of a trained model."""
-    return load_network(folder).rotation
+    return load_network(folder, "rotation").rotation
 
 
 def solve_pose(

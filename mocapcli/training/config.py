@@ -3,15 +3,13 @@
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mocapcli.errors import ReadError, UsageError
-from mocapcli.network.model import NetworkConfig, from_plain
+from mocapcli.network.model import NetworkConfig, Stage, from_plain
 from mocapcli.network.rotation_head import RotationConfig
 from mocapcli.network.video_to_pose import VideoToPoseConfig
 from mocapcli.training.objectives import PoseWeights
-
-Stage = Literal["pose", "rotation"]  # video to positions, or positions to rotations
 
 
 @dataclass(frozen=True)
