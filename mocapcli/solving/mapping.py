@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError, UsageError
+from mocapcli.errors import InvalidDataError, ReadError, UsageError
 from mocapcli.retarget_names import match_joints
 from mocapcli.solving.landmarks import match_landmarks, speaks_of_points
+from mocapcli.toml_text import parse_toml
 from mocapcli.tracks.data import Tracks
 
 LARGEST_MAP = 1 << 22  # bytes
@@ -108,7 +109,7 @@ def _file_pairs(path: Path) -> dict[str, Any]:
         if path.suffix.lower() == ".json":
             content = json.loads(text)
         elif path.suffix.lower() == ".toml":
-            content = _toml(text)
+            content = parse_toml(text)
         else:
             rows = [row for row in csv.reader(text.splitlines()) if any(row)]
             content = {row[0].strip(): "+".join(cell.strip() for cell in row[1:] if cell.strip()) for row in rows}
@@ -117,14 +118,6 @@ def _file_pairs(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ReadError("this is no table of names", path=path, remedy='as in {"Hips": "pelvis"}')
     return content
-
-
-def _toml(text: str) -> Any:
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        raise UnsupportedError("TOML needs Python 3.11", remedy="write the names as JSON or CSV") from None
-    return tomllib.loads(text)
 
 
 def _names(value: Any, tracks: Sequence[str], path: Path) -> list[str]:

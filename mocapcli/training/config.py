@@ -1,6 +1,5 @@
 """What a training run is: presets, files, overrides."""
 
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.model import NetworkConfig, Stage, from_plain
 from mocapcli.network.rotation_head import RotationConfig
 from mocapcli.network.video_to_pose import VideoToPoseConfig
+from mocapcli.toml_text import parse_toml
 from mocapcli.training.objectives import PoseWeights
 
 
@@ -94,12 +94,8 @@ def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReadError(f"cannot read the configuration ({error})", path=file) from None
 
