@@ -197,9 +197,11 @@ def motion_from_world(
 
 def continuous(rotations: Float[np.ndarray, "frames *rest 4"]) -> Float[np.ndarray, "frames *rest 4"]:
     """Signs chosen so that no quaternion jumps to its antipode between frames."""
-    dots = np.sum(rotations[1:] * rotations[:-1], axis=-1, keepdims=True)
-    flips = np.cumprod(np.where(dots < 0, -1.0, 1.0), axis=0)
-    return np.concatenate([rotations[:1], rotations[1:] * flips])
+    dots = np.einsum("...q,...q->...", rotations[1:], rotations[:-1])
+    if not (dots < 0).any():
+        return rotations
+    signs = np.cumprod(np.where(dots < 0, -1.0, 1.0), axis=0)
+    return np.concatenate([rotations[:1], rotations[1:] * signs[..., None]])
 
 
 def slerp(
