@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from mocapcli.kinematics import (
     continuous,
@@ -189,9 +189,3 @@ def raw_image(pixels: UInt8[np.ndarray, "height width 4"]) -> bytes:
     stream = io.BytesIO()
     np.save(stream, pixels.astype(np.uint8))
     return stream.getvalue()
-
-
-def bounds_of_reference(points: Float[np.ndarray, "points 3"]) -> float:
-    """A rig's size: the diagonal of the box around the 2nd to 98th percentile of its points."""
-    low, high = np.percentile(points, [2, 98], axis=0)
-    return float(np.linalg.norm(high - low)) or 1.0

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 
 from mocapcli.data.cache import Cache
+from mocapcli.data.noise import drift
 from mocapcli.data.windows import Window, cut_motion, random_of
 from mocapcli.evaluation.cases import Case, pose_from_rotations, pose_of, subject_of
 from mocapcli.metrics import Pose, Subject
@@ -64,11 +65,7 @@ def correlated_noise(seed: int, label: str, shape: tuple[int, int], fps: float) 
     random = random_of("positions noise", seed, label)
     fresh = random.standard_normal((*shape, 3))
     kept = np.exp(-1 / (MEMORY_SECONDS * fps))
-    noise = np.empty_like(fresh)
-    noise[0] = fresh[0]
-    for frame in range(1, len(fresh)):
-        noise[frame] = kept * noise[frame - 1] + np.sqrt(1 - kept**2) * fresh[frame]
-    return noise
+    return drift(fresh, float(kept))
 
 
 def closed_form(

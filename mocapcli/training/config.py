@@ -1,6 +1,6 @@
 """What a training run is: presets, files, overrides."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,6 @@ def load_config(preset: str, file: Path | None, overrides: list[str]) -> TrainCo
             raise UsageError(f"--set {override}: write name=value")
         _set(plain, name.strip().split("."), value.strip())
     return from_plain(TrainConfig, plain)
-
-
-def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
-    return replace(config, steps=steps)
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -14,14 +14,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mocapcli import losses
-from mocapcli.data.cache import Cache, open_cache
+from mocapcli.data.cache import open_cache
+from mocapcli.data.noise import drift
 from mocapcli.data.splits import training_frames
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
 from mocapcli.training.config import RotationTaskConfig, TrainConfig
-from mocapcli.training.stream import choose_entry, divide_families, scene_rig
+from mocapcli.training.stream import Families, choose_entry, divide_families, scene_rig
 from mocapcli.types import Motion, Rig
 
 SMOOTH = 0.03  # radians within which an error's slope fades
@@ -59,12 +60,12 @@ class RotationStream(Dataset[RotationBatch]):
     cache_folder: Path
     config: TrainConfig
     validation: bool = False
-    _cache: Cache | None = field(default=None, repr=False)
+    _families: Families | None = field(default=None, repr=False)
 
     def __getitem__(self, step: int) -> RotationBatch:
-        if self._cache is None:
-            self._cache = open_cache(self.cache_folder)
-        families = divide_families(self._cache, self.config.data.validation)
+        if self._families is None:
+            self._families = divide_families(open_cache(self.cache_folder), self.config.data.validation)
+        families = self._families
         chosen = families.validation if self.validation else families.train
         task = self.config.rotation
         clips = []
@@ -131,7 +132,7 @@ def _clip(
     positions = positions - positions[:1, :1]
     strength = _strength(random, task.noise)
     share = np.exp(0.3 * random.normal(size=(1, positions.shape[1], 1)))
-    noisy = positions + strength * share * correlated_noise(positions.shape, float(random.choice(STEADINESS)), random)
+    noisy = positions + strength * share * _errors(positions.shape, random)
     return _Clip(reference, noisy, strength * float(np.exp(0.2 * random.normal())), turns)
 
 
@@ -190,13 +191,9 @@ def _strength(random: np.random.Generator, most: float) -> float:
     return float(random.uniform(0.0, most / 2) if draw < 0.7 else random.uniform(most / 4, most))
 
 
-def correlated_noise(shape: tuple[int, ...], steadiness: float, random: np.random.Generator) -> np.ndarray:
-    """Unit AR(1) noise along the first axis."""
-    fresh = random.normal(size=shape)
-    out = fresh.copy()
-    for frame in range(1, shape[0]):
-        out[frame] = steadiness * out[frame - 1] + np.sqrt(1 - steadiness**2) * fresh[frame]
-    return out
+def _errors(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    kept = float(random.choice(STEADINESS))
+    return drift(random.normal(size=shape), kept)
 
 
 def _collate(clips: list[_Clip]) -> RotationBatch:

@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from mocapcli.data import compact
 from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import Cache, Entry, open_cache
 from mocapcli.data.windows import random_of, seed_of
-from mocapcli.kinematics import motion_world, rest_world
 from mocapcli.network.reference import reference_of_rig
 from mocapcli.training.batches import Batch, RenderedReference, collate
 from mocapcli.training.config import DataConfig, TrainConfig
 from mocapcli.training.samples import ClipSample, SceneRig
-from mocapcli.types import Asset
 
 HELD_RIGS = 256  # prepared rigs a process keeps
 
@@ -52,7 +51,7 @@ class BatchStream(Dataset[Batch]):
     rank: int = 0
     world: int = 1
     validation: bool = False
-    _cache: Cache | None = field(default=None, repr=False)
+    _families: Families | None = field(default=None, repr=False)
 
     def __getitem__(self, step: int) -> Batch:
         references, samples = [], []
@@ -76,9 +75,9 @@ class BatchStream(Dataset[Batch]):
 
     @property
     def families(self) -> Families:
-        if self._cache is None:
-            self._cache = open_cache(self.cache_folder)
-        return divide_families(self._cache, self.config.data.validation)
+        if self._families is None:
+            self._families = divide_families(open_cache(self.cache_folder), self.config.data.validation)
+        return self._families
 
 
 def load_batches(stream: Dataset[Any], start: int, stop: int, workers: int) -> DataLoader[Any]:
@@ -102,8 +101,6 @@ def choose_entry(families: dict[str, list[Entry]], random: np.random.Generator) 
 
 @lru_cache(maxsize=HELD_RIGS)
 def scene_rig(path: Path) -> SceneRig:
-    from mocapcli.data import compact
-
     return SceneRig.of(compact.load(path))
 
 
@@ -116,17 +113,10 @@ def render_reference(rig: SceneRig, random: np.random.Generator | None, side: in
         motion = asset.motions[int(random.integers(len(asset.motions)))] if random.random() < 0.7 else None
         frame = int(random.integers(motion.frames)) if motion is not None and random.random() < 0.5 else 0
     reference = reference_of_rig(asset.rig, motion, frame)
-    crops, cameras = rig.reference_views(_pose(asset, motion, frame), side)
+    world = np.tile(np.eye(4), (reference.joints, 1, 1))
+    world[:, :3, :3], world[:, :3, 3] = reference.reference_rotations, reference.reference_positions
+    crops, cameras = rig.reference_views(world, side)
     return RenderedReference(reference, crops, tuple(cameras))
-
-
-def _pose(asset: Asset, motion: object, frame: int) -> np.ndarray:
-    from mocapcli.types import Motion
-
-    if not isinstance(motion, Motion):
-        return rest_world(asset.rig.skeleton)
-    one = Motion(motion.name, motion.fps, motion.rotations[frame : frame + 1], motion.translations[frame : frame + 1])
-    return np.asarray(motion_world(asset.rig.skeleton, one)[0])
 
 
 def choose_appearance(data: DataConfig, random: np.random.Generator) -> Appearance:
