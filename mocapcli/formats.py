@@ -36,7 +36,7 @@ def find_format(path: Path, name: str | None = None) -> Format:
     if not claims:
         known = ", ".join(sorted({f".{e}" for record in formats.values() for e in record.extensions}))
         problem = f"unknown file type .{extension}" if extension else "the file name has no extension"
-        raise FormatError(problem, path=path, remedy=f"known: {known}")
+        raise FormatError(problem, path=path, remedy=f"known: {known or 'none is loaded'}")
     return claims[0]
 
 

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, whatever writes them."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,14 @@ def whole_file(path: Path) -> Iterator[Path]:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(f"cannot write the file: {error.strerror or error}", path=path) from error
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote `path`."""
+    name = re.compile(rf"\.{re.escape(path.stem[:40])}-\w{{8}}{re.escape(path.suffix)}")
+    for found in path.parent.iterdir():
+        if name.fullmatch(found.name):
+            found.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -11,12 +11,15 @@ from scipy.spatial.transform import Rotation
 
 from bvh_helpers import MIXED, ORDERS, SMALL, by_name, positions, read, rewritten, turned
 from factories import make_asset, make_motion, random_quaternions
-from mocapcli import read_asset, write_asset
+from mocapcli import DroppedWarning, read_asset, write_asset
 from mocapcli.kinematics import joint_positions, resample, rest_world
 from mocapcli.types import Asset, Motion, Rig, Skeleton
 from mocapcli_bvh.euler import euler_to_quat, quat_to_euler
 from mocapcli_bvh.hierarchy import GATHERING_ROOT
+from mocapcli_bvh.writer import DIFFER
 from strategies import assets
+
+pytestmark = pytest.mark.filterwarnings("ignore:BVH programs differ")
 
 # Writing back what was read --------------------------------------------------------------------------------------
 
@@ -116,6 +119,29 @@ def test_only_joints_that_move_get_positions(tmp_path: Path) -> None:
         if len(own) > 3
     ]
     assert wide == ["joint0", "joint4"]
+
+
+@pytest.mark.parametrize(("joint", "told"), [(4, True), (0, False), (None, False)])
+def test_the_user_is_told_where_programs_differ(joint: int | None, told: bool, tmp_path: Path) -> None:
+    asset = make_asset(joints=6, mesh=False, rotated=False)
+    motion = asset.motions[0]
+    moved = motion.translations.copy()
+    if joint is not None:
+        moved[:, joint, 1] += np.linspace(0, 1, motion.frames)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        again = rewritten(tmp_path, asset.with_motions([dataclasses.replace(motion, translations=moved)]))
+        rewritten(tmp_path, again)  # the file's own layout, by the shorter way
+        rewritten(tmp_path, again.with_motions([]))  # nothing moves where there is no clip
+    assert [str(warning.message) for warning in caught] == 2 * told * [f"{DIFFER}: joint4"]
+
+
+def test_of_many_joints_three_are_named(tmp_path: Path) -> None:
+    asset = make_asset(joints=8, mesh=False, rotated=False)
+    motion = asset.motions[0]
+    moved = motion.translations + np.linspace(0, 1, motion.frames)[:, None, None]
+    with pytest.warns(DroppedWarning, match=r": joint1, joint2, \w+ and 4 more$"):
+        rewritten(tmp_path, asset.with_motions([dataclasses.replace(motion, translations=moved)]))
 
 
 @pytest.mark.filterwarnings("ignore::mocapcli.DroppedWarning")

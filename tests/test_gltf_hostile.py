@@ -175,6 +175,12 @@ class TestHostile:
         with pytest.raises(ReadError):
             read_asset(tmp_path / "a.gltf")
 
+    @pytest.mark.parametrize("text", [b"[]", b"\x80\x81 noise", b"HIERARCHY\nROOT a"])
+    def test_what_is_no_gltf_at_all(self, tmp_path: Path, text: bytes) -> None:
+        (tmp_path / "a.glb").write_bytes(text)
+        with pytest.raises(ReadError, match="this is not a glTF file"):
+            read_asset(tmp_path / "a.glb")
+
     def test_chunk_lengths_that_lie(self, tmp_path: Path) -> None:
         data = bytearray(save(make_document(), tmp_path / "a.glb").read_bytes())
         struct.pack_into("<I", data, 12, 2**32 - 1)

@@ -280,6 +280,7 @@ def test_joints_listed_out_of_order(tmp_path):
         ("metersPerUnit = 0.01", "metersPerUnit = 0", "metersPerUnit"),
         ('joints = ["Hip", "Hip/Knee"]', 'joints = ["Hip", "Hip"]', "one twice"),
         ("#usda 1.0", "#usdx 1.0", "damaged"),
+        ("metersPerUnit = 0.01", "metersPerUnit 0.01", r"damaged, .* \(line \d+: (?!.*::)"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(tmp_path, old, new, message):

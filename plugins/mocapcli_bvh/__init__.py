@@ -2,8 +2,9 @@
 
 Conventions. The file says neither units nor axes: values are taken as metres, Y up (`--scale`, `--up`). The rest
 pose is all offsets with no rotation. Rotation channels multiply in the order listed. A position channel replaces
-the offset along its axis, as in Blender. BVH has no rest rotations, so an asset from elsewhere is written with its
-joint frames aligned to the world at rest: zero angles are its rest pose, and world positions stay exact.
+the offset along its axis, as in Blender; three.js adds the two, so the writer warns where a joint has both. BVH has
+no rest rotations, so an asset from elsewhere is written with its joint frames aligned to the world at rest: zero
+angles are its rest pose, and world positions stay exact.
 """
 
 from collections.abc import Callable

@@ -56,7 +56,6 @@ class BvhSource:
     frame_time: float | None = None
     motion: Motion | None = None
     values: Float[np.ndarray, "frames channels"] | None = field(default=None, repr=False)
-    notes: tuple[str, ...] = ()  # what was odd about the file
 
 
 def rotation_order(channels: Channels) -> str:

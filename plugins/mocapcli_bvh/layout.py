@@ -101,6 +101,15 @@ def fit_channels(
     return replace(hierarchy, channels=tuple(channels))
 
 
+def ambiguous_joints(hierarchy: Hierarchy, size: float) -> list[int]:
+    """Joints whose position channels stand beside an OFFSET: some readers take its place with them, some add."""
+    return [
+        joint
+        for joint, own in enumerate(hierarchy.channels)
+        if (np.abs(hierarchy.offsets[joint, position_axes(own)]) > MOVES * size).any()
+    ]
+
+
 def _can_turn(turning: Channels, rotations: Float[np.ndarray, "frames 4"]) -> bool:
     """Whether these rotation channels can hold the motion; repeated axes are not solved for."""
     order = rotation_order(turning)

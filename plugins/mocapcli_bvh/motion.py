@@ -23,16 +23,16 @@ class MotionSection:
     fps: float
     values: Float[np.ndarray, "frames channels"]
     frame_time: float | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was odd about the file
 
 
 def read_motion(data: bytes, start: int, hierarchy: Hierarchy, line: int) -> MotionSection:
     """The section from `start` on; `line` is the number of that line. Rows count, not what the header announces."""
     notes: list[str] = []
     announced, time_text, body = _header(data, start)
-    fps, frame_time = _frame_rate(time_text, notes, has_motion=start < len(data))
     line += data.count(b"\n", start, body)
     values = _read_numbers(data, body, hierarchy.width, line)
+    fps, frame_time = _frame_rate(time_text, notes, has_frames=len(values) > 0)
     _check_memory(values, len(hierarchy.names))
     if announced is not None and announced != str(len(values)):
         notes.append(f"the header announces {announced[:20]} frames, the file has {len(values)}")
@@ -53,7 +53,7 @@ def _header(data: bytes, start: int) -> tuple[str | None, str | None, int]:
     return frames, frame_time, position
 
 
-def _frame_rate(text: str | None, notes: list[str], has_motion: bool) -> tuple[float, float | None]:
+def _frame_rate(text: str | None, notes: list[str], has_frames: bool) -> tuple[float, float | None]:
     """Frames per second, and the frame time as the file has it; 30 fps where it has none that makes sense."""
     try:
         seconds = float(text or "")
@@ -61,7 +61,7 @@ def _frame_rate(text: str | None, notes: list[str], has_motion: bool) -> tuple[f
         seconds = 0.0
     if 1e-5 <= seconds <= 100.0:
         return _nominal_rate(seconds, text or ""), seconds
-    if has_motion:
+    if has_frames:
         notes.append(f"no usable frame time ({(text or 'none')[:20]}), taken as {DEFAULT_FPS:g} frames per second")
     return DEFAULT_FPS, None
 

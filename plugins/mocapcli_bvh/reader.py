@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,8 @@ def read_bvh(path: Path) -> Asset:
     hierarchy, column_order = _HierarchyParser(text).parse()
     section = read_motion(data, end, hierarchy, 1 + data.count(b"\n", 0, end))
     del data
+    for note in section.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
     if column_order is not None:
         section = replace(section, values=section.values[:, column_order])
     return _asset(path.stem, hierarchy, section, encoding)
@@ -57,7 +60,7 @@ def _asset(name: str, hierarchy: Hierarchy, section: MotionSection, encoding: st
     if len(section.values):
         rotations, translations = values_to_transforms(hierarchy, section.values)
         motion = Motion(name, section.fps, continuous(rotations), translations)
-    source = BvhSource(hierarchy, skeleton, encoding, section.frame_time, motion, section.values, section.notes)
+    source = BvhSource(hierarchy, skeleton, encoding, section.frame_time, motion, section.values)
     rig = Rig(skeleton, name=name, source=None if gathered else source)
     return Asset(rig, () if motion is None else (motion,))
 

@@ -1,17 +1,22 @@
 """An Asset to BVH text."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from mocapcli.errors import DroppedWarning
 from mocapcli.types import Asset, Motion, Skeleton
 from mocapcli_bvh.hierarchy import BvhSource, Channels, EndSite, Hierarchy
-from mocapcli_bvh.layout import fit_channels, plain_hierarchy, rig_size, transforms_to_values
+from mocapcli_bvh.layout import ambiguous_joints, fit_channels, plain_hierarchy, rig_size, transforms_to_values
 from mocapcli_bvh.rebase import rebase
 
 REST_FPS = 30.0
+DIFFER = (
+    "BVH programs differ on position channels beside an OFFSET (Blender takes the channels alone, three.js the sum)"
+)
 DEEPEST_INDENT = 40  # tabs; a chain of ten thousand joints must not fill the disk with them
 
 NumberText = Callable[[float], str]
@@ -28,6 +33,8 @@ def write_bvh(path: Path, asset: Asset) -> None:
     motion = asset.motions[0] if asset.motions else None
     if source is not None and (motion is None or _is_original(motion, source)):
         values = source.values if motion is not None else None
+        if motion is not None:
+            _tell_of_ambiguous_joints(source.hierarchy, rig_size(source.skeleton))
         _write(path, source.hierarchy, source.encoding, _frame_time(motion, source), values, None)
         return
     skeleton = asset.rig.skeleton
@@ -40,9 +47,18 @@ def write_bvh(path: Path, asset: Asset) -> None:
     else:
         hierarchy = source.hierarchy
     hierarchy = fit_channels(hierarchy, rotations, translations, size)
+    _tell_of_ambiguous_joints(hierarchy, size)
     values = transforms_to_values(hierarchy, rotations, translations)
     encoding = "utf-8" if source is None else source.encoding
     _write(path, hierarchy, encoding, _frame_time(played, source), values, size)
+
+
+def _tell_of_ambiguous_joints(hierarchy: Hierarchy, size: float) -> None:
+    """Warn where programs differ on the place of a joint, so that nobody has to find out by looking."""
+    names = [hierarchy.names[joint][:40] for joint in ambiguous_joints(hierarchy, size)]
+    if names:
+        rest = f" and {len(names) - 3} more" * (len(names) > 3)
+        warnings.warn(f"{DIFFER}: {', '.join(names[:3])}{rest}", DroppedWarning, stacklevel=2)
 
 
 def _matching_source(asset: Asset) -> BvhSource | None:

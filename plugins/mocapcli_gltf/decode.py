@@ -1,5 +1,6 @@
 """Compressed geometry, and which required extensions we can honour."""
 
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +10,7 @@ from mocapcli.errors import ReadError, UnsupportedError
 from mocapcli_gltf.document import Document, Json, child, integer
 
 PIP = "pip install 'mocapcli[compressed-gltf]'"
+NEWER = "its package is for Python 3.11 and later"
 MAX_DECODED = 64 << 20
 MESHOPT, DRACO = "EXT_meshopt_compression", "KHR_draco_mesh_compression"
 LIBRARIES = {MESHOPT: "meshopt", DRACO: "DracoPy"}
@@ -37,7 +39,8 @@ def library(extension: str) -> Any:
     try:
         return importlib.import_module(LIBRARIES[extension])
     except ImportError:
-        raise UnsupportedError(f"{extension} needs the package {LIBRARIES[extension]}", remedy=PIP) from None
+        remedy = NEWER if extension == MESHOPT and sys.version_info < (3, 11) else PIP
+        raise UnsupportedError(f"{extension} needs the package {LIBRARIES[extension]}", remedy=remedy) from None
 
 
 def is_available(extension: str) -> bool:

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 MAX_FILE = 512 << 20
 MAGIC = b"glTF"
+JSON_START = b"\xef\xbb\xbf \t\r\n"  # may stand before the first brace
 JSON_CHUNK = 0x4E4F534A
 BIN_CHUNK = 0x004E4942
 
@@ -95,6 +96,8 @@ def load(path: Path) -> Document:
     """Open a .glb, .gltf or .vrm; the first bytes decide which container it is."""
     data = read_bounded(path)
     text, binary = split_glb(data) if data[:4] == MAGIC else (data, None)
+    if binary is None and not text.lstrip(JSON_START).startswith(b"{"):
+        raise ReadError("this is not a glTF file")
     document = Document(parse_json(text), path.parent, binary)
     asset = document.json.get("asset")
     version = asset.get("version") if isinstance(asset, dict) else None

@@ -1,6 +1,7 @@
 """Open a stage without leaving the asset's folder; units, axes and names."""
 
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from mocapcli.errors import ReadError
 MOST_LAYERS = 100
 MOST_PRIMS = 1_000_000
 LARGEST_PART = 64 << 20
+
+# "Error in 'pxr::F' at line 9 in file /x.h : 'WHAT'" and "Failed verification: ' p ' -- WHAT"
+_SAID = re.compile(r"^.*?(?: -- | : )")
+_PLACE = re.compile(r"^/.*?:(\d+):\d+: ")  # of the file that is read: its name is told already
+_NAMESPACE = re.compile(r"\w+::")
 
 
 def open_stage(path: Path) -> Any:
@@ -101,10 +107,11 @@ def display_name(prim: Any) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What a Tf error says, without the place in USD's own source that it comes from."""
+    """What a Tf error says, without the place in USD's own source that it comes from and the name of our file."""
     try:
         lines = [line.strip() for line in str(error).splitlines()]
     except UnicodeDecodeError:  # it quotes the file
         return "not UTF-8"
-    told = [line.split(" -- ", 1)[-1].strip("'\" ") for line in lines if " -- " in line or " : " in line]
-    return (told or lines or [type(error).__name__])[0][:200]
+    told = [_SAID.sub("", line).strip("'\" ") for line in lines if _SAID.search(line)]
+    text = (told or lines or [type(error).__name__])[0]
+    return _NAMESPACE.sub("", _PLACE.sub(r"line \1: ", text))[:200]

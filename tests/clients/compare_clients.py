@@ -46,6 +46,7 @@ Larger errors have these causes; the files are sound:
 
 - three.js adds BVH position channels of inner joints to their OFFSET; Blender, like most programs, puts them in its
   place. A joint whose translation is animated cannot suit both, so it lies right in Blender and beside it in three.js.
+  `mocap` says so when it writes such a file (the counts are below).
 - Blender's Python FBX importer rounds frame rates that are no whole numbers (119.87, 14.985); three.js reads the same
   files within 1e-5.
 - A few rigs are bound to their mesh in a stretched or sheared pose. Blender keeps bones rigid and shifts them a
@@ -137,7 +138,7 @@ def _check_asset(
                 row.skipped[label] = str(error.problem)
                 continue
         for warning in caught:
-            row.notes[str(warning.message).split(": ", 1)[-1]].add(label)
+            row.notes[str(warning.message).removeprefix(f"{target.name}: ").split(": ")[0]].add(label)
         for reader in (name for name in READERS[extension] if name in clients):
             seen = clients[reader].see(target, clip, times, fps)
             _enter(rows[source, extension, reader], label, truth, seen)
@@ -215,7 +216,7 @@ def _table(rows: dict[tuple[str, str, str], Row]) -> str:
     lines += [CAUSES, "## Over the bar", "", *(details or ["None."])]
     lines += ["", "## Not comparable", ""]
     lines += [f"- {reason}: {len(labels)} ({labels[0]}, …)" for reason, labels in skipped.items()] or ["None."]
-    lines += ["", "## What the user is told is left out", "", *(notes or ["Nothing."]), ""]
+    lines += ["", "## What the user is told", "", *(notes or ["Nothing."]), ""]
     return "\n".join(lines)
 
 
