@@ -1,7 +1,7 @@
 """`mocap data`: turn folders of assets into a cache for training and evaluation, and show what is in it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +9,7 @@ from mocapcli.console import note
 from mocapcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from mocapcli.data.build import Built
     from mocapcli.data.cache import Cache
 
 app = typer.Typer(help="Build and inspect caches of assets for training and evaluation.", no_args_is_help=True)
@@ -25,24 +26,51 @@ def build(
     objaverse: Annotated[
         int, typer.Option(help="Add this many animated Objaverse objects (extra [objaverse]).", min=0)
     ] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Work in so many processes at once.", min=1, show_default="1")
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Processes of this machine, or a ray cluster (extra [ray]).")
+    ] = "local",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Do the I-th of N parts; the last one done finishes the cache.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Read every asset under a folder once and keep what training needs, small.
 
     Recognised: a manifest.csv with file, split, family, category; Truebones Zoo (a folder per species); Mixamo
-    packs (a character and animations without skin); Objaverse downloads; any folder of files that mocap reads.
+    packs (a character and animations without skin); Objaverse downloads; any folder of files that mocap reads. A build
+    that was stopped goes on where it was.
     """
-    from mocapcli.data.build import build_cache
+    from mocapcli.batch import parse_shard
+    from mocapcli.data.build import build as build_all
     from mocapcli.data.layouts import find_groups, objaverse_groups
 
     if assets is None and not zoo and not objaverse:
         raise UsageError("nothing to build from", remedy="name a folder of assets, --zoo N or --objaverse N")
+    part = parse_shard(shard)
     groups = find_groups(assets) if assets is not None else []
     groups += objaverse_groups(count=objaverse) if objaverse else []
-    cache = build_cache(assets, output, groups, range(seed, seed + zoo))
+    seeds = range(seed, seed + zoo)
+    built = build_all(groups, seeds, assets or output, output, engine=engine, workers=workers, shard=part)
+    _tell(built, output)
+
+
+def _tell(built: "Built", output: Path) -> None:
+    cache = built.cache
     for source, reason in cache.skipped.items():
         note(f"skipped {source}: {reason}")
-    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    typer.echo(f"{output}: {len(cache.entries)} rigs, {size / 1e6:.1f} MB, {len(cache.skipped)} files skipped")
+    if built.missing:
+        count = len(built.summary.outcomes)
+        typer.echo(f"{output}: this shard's {count} groups are there; {built.missing} of other shards are to come")
+    else:
+        size = sum(path.stat().st_size for path in (output / "rigs").iterdir())
+        typer.echo(f"{output}: {len(cache.entries)} rigs, {size / 1e6:.1f} MB, {len(cache.skipped)} files skipped")
+    if built.summary.exit_code:
+        raise typer.Exit(built.summary.exit_code)
 
 
 @app.command()

@@ -1,46 +1,33 @@
-"""Read folders of assets once and leave a compact cache: broken files are reported and skipped, never fatal."""
+"""Read folders of assets once and leave a compact cache, by one worker or by many on several machines.
+
+Every group of files, and every creature, leaves a part beside the rigs; whoever finds the last one in place puts the
+index together. So a build that was killed goes on where it was, and shards need to know nothing of each other.
+"""
 
 import hashlib
-import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-from tqdm import tqdm
-
-from mocapcli.data import compact
-from mocapcli.data.cache import INDEX, Cache, Entry, write_index
+from mocapcli import __version__
+from mocapcli.batch import Item, Shard, Summary, digest_of, run_batch
+from mocapcli.batch.items import Work
+from mocapcli.batch.report import progress_bar
+from mocapcli.data.cache import INDEX, PARTS, Cache, open_cache, write_index
 from mocapcli.data.layouts import Group, find_groups
-from mocapcli.data.repair import repair_bvh
-from mocapcli.data.simplify import simplify_asset
-from mocapcli.data.splits import Listing, topology_family
+from mocapcli.data.parts import build_part
 from mocapcli.errors import MocapError, WriteError
-from mocapcli.formats import read_asset
-from mocapcli.retarget_names import match_joints, transfer
-from mocapcli.types import Asset, Motion
-from mocapcli.zoo import make_creature
-
-SAME_RIG = 0.8  # of a body's joints must be named in a motion before it may borrow it
-MOST_CLIP_FRAMES = 20_000
 
 
-@dataclass
-class _Member:
-    """One file of a group while it is being worked on."""
+@dataclass(frozen=True)
+class Built:
+    """What a build leaves: all rigs that are in place, how many groups are still to come, and what this run did."""
 
-    path: Path
-    asset: Asset
-    lends_only: bool = False  # its motions went to a body; it is no entry of its own
-
-
-@dataclass
-class _Progress:
-    folder: Path
-    root: Path
-    entries: list[Entry] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
+    cache: Cache
+    missing: int
+    summary: Summary
 
 
 def build_cache(
@@ -52,121 +39,93 @@ def build_cache(
 ) -> Cache:
     """Everything readable under `assets` (or in `groups`), and procedural creatures of these seeds, as a cache.
 
-    A cache that stands in `output` is replaced; any other folder that is not empty is refused.
+    A finished cache in `output` is replaced, an unfinished one is finished; any other folder that is not empty is
+    refused.
     """
     found = list(groups) if groups is not None else find_groups(assets) if assets is not None else []
-    _clear(output)
-    progress = _Progress(output, assets or output)
-    total = sum(len(group.files) for group in found) + len(creatures)
-    with tqdm(total=total, unit="rig", disable=None if progress_bar else True) as bar:
-        for group in found:
-            _build_group(group, progress, bar)
-        for seed in creatures:
-            progress.entries.append(_store_creature(seed, progress))
-            bar.update()
-    cache = Cache(output, tuple(progress.entries), progress.skipped)
-    write_index(cache)
-    return cache
+    return build(found, creatures, assets or output, output, show_progress=progress_bar).cache
 
 
-def _clear(output: Path) -> None:
-    """Room for a cache: nothing that is not one is ever deleted."""
-    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / INDEX).is_file())):
-        raise WriteError("this is something else than a cache", path=output, remedy="name a new or empty folder")
-    (output / INDEX).unlink(missing_ok=True)
-    shutil.rmtree(output / "rigs", ignore_errors=True)
-    (output / "rigs").mkdir(parents=True)
+def build(
+    groups: Sequence[Group],
+    creatures: Sequence[int],
+    root: Path,
+    output: Path,
+    *,
+    engine: str = "local",
+    workers: int | None = None,
+    shard: Shard | None = None,
+    show_progress: bool = True,
+) -> Built:
+    """The same by any engine and in shards. `root` is what names of files are relative to.
 
-
-def _store_creature(seed: int, progress: _Progress) -> Entry:
-    """A procedural creature; those of one kind count as a family, or hundreds of them would outweigh the real rigs."""
-    asset = simplify_asset(make_creature(seed))
-    kind = asset.rig.name.rpartition("-")[0]
-    path = progress.root / f"zoo/{asset.rig.name}"
-    return _store(_Member(path, asset), Listing(path.name, "train", f"zoo-{kind}", "zoo"), progress)
-
-
-def _build_group(group: Group, progress: _Progress, bar: "tqdm[NoReturn]") -> None:
-    members = []
-    for path in group.files:
-        bar.set_postfix_str(path.name[:24], refresh=False)
-        try:
-            members.append(_Member(path, simplify_asset(_bounded(_read(path)))))
-        except (MocapError, OSError) as error:
-            progress.skipped[_label(path, progress.root)] = getattr(error, "problem", str(error))
-        bar.update()
-    _share_motions(members, listed=bool(group.listings))
-    for member in members:
-        if member.lends_only:
-            continue
-        if not member.asset.motions and member.asset.rig.mesh is None:
-            progress.skipped[_label(member.path, progress.root)] = "neither a mesh nor a clip"
-            continue
-        progress.entries.append(_store(member, group.listings.get(member.path), progress))
-
-
-def _read(path: Path) -> Asset:
-    asset = read_asset(path)
-    return repair_bvh(asset) if path.suffix.lower() == ".bvh" else asset
-
-
-def _bounded(asset: Asset) -> Asset:
-    """Clips of absurd length would fill the memory of everybody who opens the cache."""
-    return asset.with_motions(motion for motion in asset.motions if motion.frames <= MOST_CLIP_FRAMES)
-
-
-def _share_motions(members: list[_Member], listed: bool) -> None:
-    """A rig in one file, its motions in others: bodies get the motions of files that name their joints.
-
-    Files a manifest lists stay entries of their own, and only bodies without any clip borrow.
+    With shards nothing that is finished is done again: the others may be at it.
     """
-    bodies = [member for member in members if member.asset.rig.mesh is not None]
-    for body in bodies:
-        if listed and body.asset.motions:
+    _make_room(output, anew=shard is None)
+    output, root = output.absolute(), root.absolute()  # workers may have another working directory
+    tasks: list[Group | int] = [*map(_absolute, groups), *creatures]
+    items = [_item(task, output) for task in tasks]
+    mine = shard.select(items, key=lambda item: item.key) if shard else items
+    factory = partial(_make_builder, output, root)
+    with progress_bar(len(mine), "data build", "group", show_progress) as progress:
+        summary = run_batch(items, factory, output, engine=engine, workers=workers, shard=shard, progress=progress)
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    for outcome in summary.of("failed"):
+        reason = {outcome.item.key: outcome.reason or ""}
+        write_index(Cache(output, (), reason), _part_name(outcome.item))
+    return _assemble(items, output, summary)
+
+
+def _make_room(output: Path, anew: bool) -> None:
+    """A place for the parts: nothing that is not a cache is ever deleted."""
+    begun = (output / PARTS).is_dir() or (output / INDEX).is_file()
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not begun)):
+        raise WriteError("this is something else than a cache", path=output, remedy="name a new or empty folder")
+    if anew and (output / INDEX).is_file():
+        for folder in ("rigs", PARTS):
+            shutil.rmtree(output / folder, ignore_errors=True)
+        (output / INDEX).unlink()
+    for folder in (PARTS, "rigs"):  # in this order: parts are what an unfinished cache is known by
+        (output / folder).mkdir(parents=True, exist_ok=True)
+
+
+def _absolute(group: Group) -> Group:
+    listings = {path.absolute(): listing for path, listing in group.listings.items()}
+    return Group(group.name, tuple(path.absolute() for path in group.files), listings)
+
+
+def _item(task: Group | int, output: Path) -> Item:
+    group = Group(f"creature {task}", (), {}) if isinstance(task, int) else task
+    name = hashlib.sha256(group.name.encode()).hexdigest()[:16] + ".json"
+    digest = digest_of(version=__version__, listings=sorted(str(listing) for listing in group.listings.values()))
+    return Item(group.name, output / PARTS / name, group.files, task, digest)
+
+
+def _part_name(item: Item) -> str:
+    return f"{PARTS}/{item.output.name}"
+
+
+def _make_builder(output: Path, root: Path) -> Work:
+    def build_item(item: Item) -> dict[str, int]:
+        part = build_part(item.task, output, root)
+        write_index(part, _part_name(item))
+        return {"rigs": len(part.entries), "skipped": len(part.skipped)}
+
+    return build_item
+
+
+def _assemble(items: Sequence[Item], output: Path, summary: Summary) -> Built:
+    """One index of all parts, in the groups' order, once they are all there."""
+    parts = []
+    for item in items:
+        try:
+            parts.append(open_cache(output, _part_name(item)))
+        except MocapError:  # another shard's, and not there yet
             continue
-        has_none = not body.asset.motions
-        for other in members:
-            motion_only = other.asset.rig.mesh is None
-            if other is body or not other.asset.motions or not (motion_only or has_none):
-                continue
-            borrowed = _borrow(body.asset, other)
-            if borrowed:
-                body.asset = body.asset.with_motions([*body.asset.motions, *borrowed])
-                other.lends_only |= motion_only and not listed
-
-
-def _borrow(body: Asset, other: _Member) -> list[Motion]:
-    source, target = other.asset.rig.skeleton, body.rig.skeleton
-    match = match_joints(source.names, target.names)
-    if match.matched < SAME_RIG * target.joints:
-        return []
-    motions = []
-    for motion in other.asset.motions:
-        moved = transfer(source, motion, target, match)
-        unnamed = len(other.asset.motions) == 1 or not motion.name
-        name = other.path.stem if unnamed else motion.name
-        motions.append(Motion(name, moved.fps, moved.rotations, moved.translations))
-    return motions
-
-
-def _store(member: _Member, listing: Listing | None, progress: _Progress) -> Entry:
-    asset, source = member.asset, _label(member.path, progress.root)
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", member.path.stem)[:40]
-    file = f"rigs/{stem}-{hashlib.sha256(source.encode()).hexdigest()[:8]}.npz"
-    compact.save(progress.folder / file, asset)
-    mesh = asset.rig.mesh
-    return Entry(
-        file=file,
-        source=source,
-        split=listing.split if listing else "train",
-        family=listing.family if listing else topology_family(asset.rig.skeleton),
-        category=listing.category if listing else "other",
-        joints=asset.rig.skeleton.joints,
-        triangles=0 if mesh is None else len(mesh.faces),
-        motion_names=tuple(motion.name for motion in asset.motions),
-        motion_frames=tuple(motion.frames for motion in asset.motions),
-    )
-
-
-def _label(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    entries = tuple(entry for part in parts for entry in part.entries)
+    skipped = {file: reason for part in parts for file, reason in part.skipped.items()}
+    cache, missing = Cache(output, entries, skipped), len(items) - len(parts)
+    if not missing:
+        write_index(cache)
+    return Built(cache, missing, summary)

@@ -11,8 +11,9 @@ from mocapcli.data import compact
 from mocapcli.data.splits import RARE_FRAMES, SHORT_CLIP, Split, training_frames
 from mocapcli.errors import ReadError
 from mocapcli.types import Asset
+from mocapcli.whole_file import whole_file
 
-INDEX = "index.json"
+INDEX, PARTS = "index.json", "parts"
 VERSION = 1
 
 
@@ -88,22 +89,25 @@ def _load(path: Path) -> Asset:
     return compact.load(path)
 
 
-def write_index(cache: Cache) -> None:
+def write_index(cache: Cache, name: str = INDEX) -> None:
+    """Entries and skipped files as the cache's index, or as another file in it that has the index's form."""
     content = {
         "version": VERSION,
         "entries": [asdict(entry) for entry in cache.entries],
         "skipped": cache.skipped,
     }
-    temporary = cache.folder / (INDEX + ".part")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    temporary.replace(cache.folder / INDEX)
+    with whole_file(cache.folder / name) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def open_cache(folder: Path) -> Cache:
-    path = folder / INDEX
+def open_cache(folder: Path, name: str = INDEX) -> Cache:
+    path = folder / name
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (folder / PARTS).is_dir():
+            remedy = "run the same mocap data build again, every shard of it"
+            raise ReadError("this cache is not finished", path=folder, remedy=remedy) from None
         raise ReadError("this is no cache", path=folder, remedy="make one: mocap data build ASSETS -o CACHE") from None
     except ValueError as error:
         raise ReadError(f"damaged index ({error})", path=path) from None
