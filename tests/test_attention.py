@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mocapcli.errors import InvalidDataError
-from mocapcli.network.attention import GraphAttention, GraphTransformer, TemporalAttention
+from mocapcli.network.attention import GraphTransformer, TemporalAttention, _attend
 from mocapcli.network.graph import (
     ANCESTOR,
     CHILD,
@@ -120,16 +120,64 @@ def test_local_attention_sees_the_chain_only_and_global_all():
     graph = build_graph(PARENTS)
     for scope, reached in (("local", [0, 4, 5]), ("global", [0, 1, 2, 3, 4, 5])):
         torch.manual_seed(0)
-        attention = GraphAttention(8, 2, scope).double()
-        moved = (attention(changed, graph) - attention(tokens, graph)).abs().sum(-1)[0, 0] > 1e-12
+        network = GraphTransformer(8, heads=2, blocks=1, window=0, scopes=(scope,)).double()
+        attention, bias = network.blocks[0].joint_attention, network.biases(graph)[0]
+        moved = (attention(changed, bias) - attention(tokens, bias)).abs().sum(-1)[0, 0] > 1e-12
         assert moved.nonzero().flatten().tolist() == reached
 
 
-def test_graph_bias_matters():
-    network = random_network()
+@pytest.mark.parametrize("silent", ["hop_bias", "edge_bias"])
+def test_graph_bias_matters(silent: str):
+    """Global blocks alone: there the graph is seen in the biases only, and each of the two tells trees apart."""
+    network = random_network(scopes=("global",))
+    for name, weight in network.named_parameters():
+        if silent in name:
+            torch.nn.init.zeros_(weight)
     tokens = torch.randn(1, 2, 12, 16, dtype=torch.float64)
     first, second = (network(tokens, build_graph(random_parents(12, seed))) for seed in (0, 1))
     assert (first - second).abs().max() > 1e-3
+    for name, weight in network.named_parameters():
+        if "bias.weight" in name and "offset" not in name:
+            torch.nn.init.zeros_(weight)
+    first, second = (network(tokens, build_graph(random_parents(12, seed))) for seed in (0, 1))
+    torch.testing.assert_close(first, second)
+
+
+def test_blocks_look_near_and_far_by_turns():
+    blocks = GraphTransformer(16, heads=2, blocks=5, window=2).blocks
+    assert [block.joint_attention.scope for block in blocks] == ["local", "global", "local", "global", "local"]
+    assert [block.time_attention is not None for block in blocks] == [False, True, False, True, False]
+    assert all(block.time_attention is None for block in GraphTransformer(16, heads=2, blocks=4, window=0).blocks)
+
+
+def test_time_reaches_as_far_as_its_windows_together():
+    network = random_network()  # two blocks look along time, two frames each
+    graph, tokens = build_graph(PARENTS), torch.randn(1, 12, 6, 16, dtype=torch.float64)
+    changed = tokens.clone()
+    changed[:, 0, 3, 0] += 1.0  # not all channels alike: norms would hide that
+    moved = (network(changed, graph) - network(tokens, graph)).abs().sum((-1, -2))[0] > 1e-12
+    assert moved.nonzero().flatten().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_frames_that_pad_a_clip_change_nothing():
+    network, graph = random_network(), build_graph(PARENTS)
+    tokens = torch.randn(1, 5, 6, 16, dtype=torch.float64)
+    more = torch.cat([tokens, 100 * torch.randn(1, 4, 6, 16, dtype=torch.float64)], dim=1)
+    out = network(more, graph, (torch.arange(9) < 5)[None])
+    torch.testing.assert_close(out[:, :5], network(tokens, graph))
+    assert torch.isfinite(out).all()
+
+
+def test_processors_and_gpus_attend_alike():
+    """The short way that processors take gives what torch's own attention gives, hidden joints included."""
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 3, 2, 6, 8, dtype=torch.float64)
+    bias = torch.randn(2, 1, 2, 6, 6, dtype=torch.float64).masked_fill(torch.rand(2, 1, 2, 6, 6) < 0.3, float("-inf"))
+    bias.diagonal(dim1=-2, dim2=-1).zero_()
+    torch.testing.assert_close(
+        _attend(query, key, value, bias),
+        torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias),
+    )
 
 
 def test_time_window_and_frame_mask():

@@ -26,6 +26,7 @@ from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss  #
 from mocapcli.training.poses import PoseSampler, find_chains, turns_from_rest, turns_to_local  # noqa: E402
 from mocapcli.training.rotation import RotationStream  # noqa: E402
 from mocapcli.training.stream import BatchStream  # noqa: E402
+from mocapcli.training.tasks import look_at  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 
 SMALL = TrainConfig(
@@ -89,7 +90,7 @@ def test_processes_share_one_global_batch(cache: Path) -> None:
     network = MotionNetwork(SMALL.network).eval().video_to_pose
 
     def loss(batch: object) -> torch.Tensor:
-        estimate = network(batch.crops, batch.rig, batch.views, batch.tangent, batch.targets.yaw)  # type: ignore[attr-defined]
+        estimate = look_at(network, batch, batch.targets.yaw)  # type: ignore[arg-type, attr-defined]
         return pose_loss(estimate, batch, PoseWeights())[0]
 
     mean = torch.stack([loss(part) for part in parts]).mean()
@@ -109,7 +110,7 @@ def test_a_batch_is_learnt_by_heart(cache: Path) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []
     for _ in range(60):
-        estimate = network(batch.crops, batch.rig, batch.views, batch.tangent, batch.targets.yaw)
+        estimate = look_at(network, batch, batch.targets.yaw)
         loss, _ = pose_loss(estimate, batch, PoseWeights())
         optimizer.zero_grad()
         loss.backward()
@@ -209,9 +210,9 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
 def test_settings_come_from_preset_file_and_overrides(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text("lr = 0.5\n[data]\nframes = 7\n")
-    config = load_config("tiny", file, ["data.clips=3", "network.video_to_pose.channels=32", "compile=true"])
+    config = load_config("tiny", file, ["data.clips=3", "network.video_to_pose.channels=32", "half=true"])
     assert (config.lr, config.data.frames, config.data.clips) == (0.5, 7, 3)
-    assert config.network.video_to_pose.channels == 32 and config.compile
+    assert config.network.video_to_pose.channels == 32 and config.half
     for wrong in (["speed=1"], ["data.frames=many"], ["nonsense"], ["data.nothing.here=1"]):
         with pytest.raises(UsageError, match="--set"):
             load_config("tiny", None, wrong)
@@ -255,3 +256,21 @@ def test_facing_is_decided_along_the_clip() -> None:
     logits[10] = 8 * yaw_to_bins(torch.tensor(3.14159))
     assert logits[10].argmax() == 12
     assert (decide_facing(logits) == 0).all()
+
+
+def test_a_varied_rig_is_another_body_in_its_reference_too(cache: Path) -> None:
+    from mocapcli.training.stream import render_reference, scene_rig
+
+    rig = scene_rig(
+        cache / BatchStream(cache, SMALL).families.train[min(BatchStream(cache, SMALL).families.train)][0].file
+    )
+    other = rig.varied(np.random.default_rng(0))
+    before, after = (render_reference(each, None, 32) for each in (rig, other))
+    lengths = [
+        np.linalg.norm(reference.rig.rest_positions - reference.rig.rest_positions[reference.rig.parents], axis=1)
+        for reference in (before, after)
+    ]
+    bones = lengths[0] > 1e-3
+    ratio = lengths[1][bones] / lengths[0][bones]
+    assert ratio.std() > 0.05 and 0.5 < ratio.min() and ratio.max() < 1.6
+    assert not np.array_equal(before.crops, after.crops)

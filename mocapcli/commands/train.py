@@ -9,7 +9,11 @@ from mocapcli.errors import UnsupportedError
 
 
 def train(
-    cache: Annotated[Path, typer.Option(help="Folder made by `mocap data build`.")] = Path("cache"),
+    cache: Annotated[Path | None, typer.Option(help="Folder made by `mocap data build`.", show_default="cache")] = None,
+    assets: Annotated[
+        Path | None, typer.Option(help="Folder of assets to train on; read once into the run's folder.")
+    ] = None,
+    zoo: Annotated[int, typer.Option(help="Train on this many procedural creatures.", min=0)] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path("runs/train"),
     preset: Annotated[
         str, typer.Option(help="tiny (minutes on a CPU), small (the shipped size), base (a GPU).")
@@ -19,26 +23,47 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="One setting, such as lr=1e-4 or data.frames=8; repeatable."),
     ] = None,
+    init: Annotated[
+        list[Path] | None, typer.Option(help="Model whose weights a new run starts from; may be repeated.")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this time, with weights ready to use.", min=0.0)
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of torch; one is fastest on small machines.", min=1)] = 1,
+    threads: Annotated[
+        int,
+        typer.Option(help="Torch's threads, each process. More seldom pay: start more processes instead.", min=1),
+    ] = 1,
 ) -> None:
-    """Train stage 1 (video to joint positions). A run that was stopped, however hard, goes on where it was."""
+    """Train one stage, or two at once. A run that was stopped, however hard, goes on where it was.
+
+    --set stage=pose (video to joint positions), rotation (positions to rotations), joint (both), refine.
+
+    Several processes or machines share each batch when torchrun starts them, and take the same steps as one would:
+    torchrun --nproc_per_node 4 -m mocapcli train ... (the run's folder and the cache must be seen by all).
+
+    The folder holds the state, the weights (`best` and `last`), log.csv, curves.png and TensorBoard's files.
+    """
     try:
         import torch
     except ImportError:
         raise UnsupportedError("training needs torch", remedy="pip install 'mocapcli[network]'") from None
     from mocapcli.network.model import choose_device, parameter_count
     from mocapcli.training.config import load_config
+    from mocapcli.training.data import prepare_cache
     from mocapcli.training.loop import Trainer
+    from mocapcli.training.team import join_team
 
     torch.set_num_threads(threads)
-    trainer = Trainer(
-        load_config(preset, config, settings or []), cache, output, choose_device(device), minutes=minutes
-    )
-    typer.echo(f"{parameter_count(trainer.network):,} parameters on {trainer.device}, from step {trainer.state.step}")
-    figures = trainer.run()
-    rows = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
-    typer.echo(f"{output}: step {trainer.state.step}, validation {rows}")
+    settled, where = load_config(preset, config, settings or []), choose_device(device)
+    with join_team(where) as team:
+        data = team.agree(prepare_cache(cache, assets, zoo, output / "data") if team.leads else Path())
+        trainer = Trainer(settled, data, output, where, minutes, True, tuple(init or ()), team)
+        if team.leads:
+            size = f"{parameter_count(trainer.part):,} parameters on {where}"
+            together = f", {team.world} processes" if team.world > 1 else ""
+            typer.echo(f"{size}{together}, from step {trainer.state.step}")
+        figures = trainer.run()
+    if team.leads:
+        rows = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+        typer.echo(f"{output}: step {trainer.state.step}, validation {rows}")

@@ -33,19 +33,14 @@ class GraphAttention(nn.Module):
         nn.init.normal_(self.hop_bias.weight, std=0.02)
         nn.init.normal_(self.edge_bias.weight, std=0.02)
 
-    def bias(self, graph: SkeletonGraph) -> Float[Tensor, "batch heads joints joints"]:
-        """Learned graph bias, minus infinity where a joint may not look; every joint sees itself."""
-        learned = self.hop_bias(graph.hops) + self.edge_bias(graph.edges)
-        seen = graph.chain if self.scope == "local" else graph.mask[:, None, :].expand_as(graph.chain)
-        own = torch.eye(seen.shape[-1], dtype=torch.bool, device=seen.device)
-        result: Tensor = learned.masked_fill(~(seen | own)[..., None], float("-inf")).permute(0, 3, 1, 2)
-        return result
+    @property
+    def bias_table(self) -> Float[Tensor, "relations heads"]:
+        """One learned value for every pair of hop distance and edge type."""
+        return (self.hop_bias.weight[:, None] + self.edge_bias.weight[None]).flatten(0, 1)
 
-    def forward(self, tokens: Tokens, graph: SkeletonGraph) -> Tokens:
+    def forward(self, tokens: Tokens, bias: Float[Tensor, "batch heads joints joints"]) -> Tokens:
         query, key, value = _split_heads(self.project_in(tokens), self.heads)
-        bias = self.bias(graph)[:, None].to(query.dtype)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return _merge_heads(mixed, self.project_out)
+        return _merge_heads(_attend(query, key, value, bias[:, None]), self.project_out)
 
 
 class TemporalAttention(nn.Module):
@@ -70,8 +65,7 @@ class TemporalAttention(nn.Module):
 
     def forward(self, tokens: Tokens, frame_mask: Bool[Tensor, "batch frames"]) -> Tokens:
         query, key, value = _split_heads(self.project_in(tokens.transpose(1, 2)), self.heads)
-        bias = self.bias(frame_mask)[:, None].to(query.dtype)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        mixed = _attend(query, key, value, self.bias(frame_mask)[:, None])
         return _merge_heads(mixed, self.project_out).transpose(1, 2)
 
 
@@ -89,8 +83,13 @@ class GraphBlock(nn.Module):
             nn.Linear(channels, expansion * channels), nn.GELU(), nn.Linear(expansion * channels, channels)
         )
 
-    def forward(self, tokens: Tokens, graph: SkeletonGraph, frame_mask: Bool[Tensor, "batch frames"]) -> Tokens:
-        tokens = tokens + self.joint_attention(self.joint_norm(tokens), graph)
+    def forward(
+        self,
+        tokens: Tokens,
+        bias: Float[Tensor, "batch heads joints joints"],
+        frame_mask: Bool[Tensor, "batch frames"],
+    ) -> Tokens:
+        tokens = tokens + self.joint_attention(self.joint_norm(tokens), bias)
         if self.time_attention is not None and self.time_norm is not None:
             tokens = tokens + self.time_attention(self.time_norm(tokens), frame_mask)
         result: Tensor = tokens + self.forward_layers(self.forward_norm(tokens))
@@ -125,9 +124,27 @@ class GraphTransformer(nn.Module):
     ) -> Tokens:
         if frame_mask is None:
             frame_mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        for block in self.blocks:
-            tokens = block(tokens, graph, frame_mask)
+        for block, bias in zip(self.blocks, self.biases(graph), strict=True):
+            tokens = block(tokens, bias, frame_mask)
         return self.norm(tokens)  # type: ignore[no-any-return]
+
+    def biases(self, graph: SkeletonGraph) -> list[Float[Tensor, "batch heads joints joints"]]:
+        """Each block's learned graph bias, minus infinity where a joint may not look; every joint sees itself.
+
+        One look-up for all blocks: the backward pass of many small ones costs more than the attention itself.
+        """
+        attentions: list[GraphAttention] = [block.joint_attention for block in self.blocks]  # type: ignore[misc]
+        if not attentions:
+            return []
+        tables = torch.cat([attention.bias_table for attention in attentions], dim=-1)
+        learned = functional.embedding(graph.hops * EDGE_TYPES + graph.edges, tables).permute(3, 0, 1, 2)
+        own = torch.eye(graph.chain.shape[-1], dtype=torch.bool, device=graph.chain.device)
+        hidden = {"local": ~(graph.chain | own), "global": ~(graph.mask[:, None, :] | own)}
+        parts = learned.split([attention.heads for attention in attentions])
+        return [
+            part.masked_fill(hidden[attention.scope], float("-inf")).transpose(0, 1)
+            for attention, part in zip(attentions, parts, strict=True)
+        ]
 
 
 def _split_heads(
@@ -136,6 +153,19 @@ def _split_heads(
     """Query, key and value as [batch, outer, heads, inner, channels of a head]."""
     query, key, value = projected.unflatten(-1, (3, heads, -1)).permute(3, 0, 1, 4, 2, 5)
     return query, key, value
+
+
+def _attend(
+    query: Float[Tensor, "batch outer heads inner part"],
+    key: Float[Tensor, "batch outer heads inner part"],
+    value: Float[Tensor, "batch outer heads inner part"],
+    bias: Float[Tensor, "batch one heads inner inner"],
+) -> Float[Tensor, "batch outer heads inner part"]:
+    """Attention with a bias. No row is hidden altogether, so that a processor may skip torch's guards against that."""
+    if query.device.type == "cpu":
+        scores = query @ (key * key.shape[-1] ** -0.5).transpose(-1, -2) + bias.to(query.dtype)
+        return functional.softmax(scores, dim=-1) @ value
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
 
 
 def _merge_heads(mixed: Float[Tensor, "batch outer heads inner part"], project: nn.Module) -> Tensor:

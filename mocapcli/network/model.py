@@ -1,4 +1,4 @@
-"""The whole network as one thing to build, save and load: stage 1, stage 2, and the configuration they came from."""
+"""The whole network as one thing to build, save and load: its stages, and the configuration they came from."""
 
 import hashlib
 import json
@@ -12,12 +12,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mocapcli.errors import ReadError
+from mocapcli.network.refiner import Refiner, RefinerConfig
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-PARTS: dict[str, str] = {"pose": "video_to_pose.", "rotation": "rotation."}
-Stage = Literal["pose", "rotation"]  # video to positions, positions to rotations
+PARTS: dict[str, str] = {"pose": "video_to_pose.", "rotation": "rotation.", "refine": "refiner."}
+Stage = Literal["pose", "rotation", "refine"]  # video to positions, positions to rotations, render and compare
 Config = TypeVar("Config")
 
 
@@ -27,18 +28,21 @@ class NetworkConfig:
 
     video_to_pose: VideoToPoseConfig = field(default_factory=VideoToPoseConfig)
     rotation: RotationConfig = field(default_factory=RotationConfig)
+    refiner: RefinerConfig = field(default_factory=RefinerConfig)
     side: int = 96  # pixels of a crop
     stages: tuple[Stage, ...] = ("pose", "rotation")  # those the saved weights hold
 
 
 class MotionNetwork(nn.Module):
-    """Video to joint positions (`video_to_pose`), positions to rotations (`rotation`)."""
+    """Video to joint positions (`video_to_pose`), positions to rotations (`rotation`), and, if it is among the
+    configuration's stages, rotations to better ones (`refiner`)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.video_to_pose = VideoToPose(config.video_to_pose)
         self.rotation = RotationHead(config.rotation)
+        self.refiner = Refiner(config.refiner) if "refine" in config.stages else None
 
 
 def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> str:
@@ -81,6 +85,14 @@ def load_network(folder: Path, stage: Stage | None = None) -> MotionNetwork:
     if absent or unknown:
         raise ReadError(f"weights and configuration differ at {[*absent, *unknown][0]!r}", path=folder / WEIGHTS)
     return network.eval()
+
+
+def digest_of(network: nn.Module) -> str:
+    """The same for the same weights, whatever file they came in."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def from_plain(kind: type[Config], values: dict[str, Any]) -> Config:

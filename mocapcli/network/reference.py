@@ -21,6 +21,7 @@ GRAM_BUCKETS = 2048
 GRAMS = 16  # per name; longer names are cut
 PERCENTILES = (2.0, 98.0)  # of the vertices, so that a whip or an antenna does not set the size
 SAMPLED_VERTICES = 20_000
+DROPPED_RIGS, DROPPED_JOINTS = 0.3, 0.1  # shares that lose their names in training
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,12 @@ def skinned_vertices(mesh: Mesh, pose: Float[np.ndarray, "joints 4 4"], most: in
     return summed
 
 
+def forget_names(rig: RigReference, random: np.random.Generator) -> RigReference:
+    """For training: some rigs lose all their names and some joints theirs, so that nonsense names do no harm."""
+    kept = (random.random((rig.joints, 1)) >= DROPPED_JOINTS) & (random.random() >= DROPPED_RIGS)
+    return replace(rig, name_grams=np.where(kept, rig.name_grams, 0))
+
+
 def hash_name(name: str) -> Int[np.ndarray, " grams"]:
     """Buckets of the name's character triples, 1-based; 0 fills up. `UpperArm_L` and `upperarm.l` agree."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z0-9]+", " ", name.split(":")[-1]).lower().split()
@@ -131,8 +138,17 @@ class RigBatch:
             self.graph.depth,
         )
 
+    def select(self, rows: Int[Tensor, " rows"]) -> "RigBatch":
+        """These rigs, in this order; a rig may come several times."""
+        values = {name: getattr(self, name)[rows] for name in _RIG_TENSORS}
+        graph = SkeletonGraph(**{field.name: getattr(self.graph, field.name)[rows] for field in fields(self.graph)})
+        return RigBatch(**values, graph=graph, levels=build_levels(values["parents"]))
+
     def to(self, device: torch.device | str) -> "RigBatch":
         return RigBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+_RIG_TENSORS = tuple(field.name for field in fields(RigBatch) if field.name not in ("graph", "levels"))
 
 
 def batch_rigs(rigs: Sequence[RigReference], dtype: torch.dtype = torch.float32) -> RigBatch:
@@ -172,20 +188,15 @@ def pad_joints(values: np.ndarray, joints: int, fill: Any, axis: int = 0) -> np.
 
 
 class NameEmbedding(nn.Module):
-    """Joint names as the mean of their pieces' vectors; in training, rigs lose some or all of their names."""
+    """Joint names as the mean of their pieces' vectors; of a joint without a name, nil."""
 
-    def __init__(self, channels: int, drop_rig: float = 0.3, drop_joint: float = 0.1) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.table = nn.Embedding(GRAM_BUCKETS + 1, channels, padding_idx=0)
-        self.drop_rig, self.drop_joint = drop_rig, drop_joint
         with torch.no_grad():
             self.table.weight.mul_(0.1)
 
     def forward(self, grams: Int[Tensor, "batch joints grams"]) -> Float[Tensor, "batch joints channels"]:
-        if self.training:
-            rig = torch.rand(len(grams), 1, 1, device=grams.device) < self.drop_rig
-            joint = torch.rand(*grams.shape[:2], 1, device=grams.device) < self.drop_joint
-            grams = grams.masked_fill(rig | joint, 0)
         present = (grams > 0).sum(-1, keepdim=True).clamp_min(1)
         summed: Tensor = self.table(grams).sum(-2)
         return summed / present

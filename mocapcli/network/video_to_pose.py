@@ -6,7 +6,7 @@ there, and GL-GMHA lets the joints agree. After the first round the facing is cl
 facing (the true one in training, a decided one in use), so that left and right, front and back need not be averaged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,6 +20,7 @@ from mocapcli.network.views import YAW_BINS, bins_to_yaw, centre_of, lift, tilt_
 
 Places = Float[Tensor, "batch frames joints 2"]
 Tokens = Float[Tensor, "batch frames joints channels"]
+OVERVIEW = 4  # cells a side of the coarse picture that every joint sees before it looks
 TYPICAL_PITCH = 0.2  # radians; only the queries' guess, the pose has its own
 
 
@@ -28,11 +29,12 @@ class VideoToPoseConfig:
     """Sizes; saved with the weights."""
 
     encoder: str = "small"
+    encoder_source: str = ""  # folder or name of pretrained weights, for encoders that have any
     channels: int = 96
     heads: int = 4
-    rounds: int = 3
+    rounds: int = 2
     blocks: int = 2  # of GL-GMHA, each round
-    query_blocks: int = 4
+    query_blocks: int = 3
     window: int = 8
 
 
@@ -44,6 +46,18 @@ class ReferenceViews:
     places: Float[Tensor, "batch views joints 2"]
     depth: Float[Tensor, "batch views joints"]  # towards the viewer, in sizes
     yaw: Float[Tensor, "batch views"]
+
+    def to(self, device: torch.device | str) -> "ReferenceViews":
+        return ReferenceViews(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Where a round looked and what depth it read; `heat` in training only, as log probabilities over the features."""
+
+    places: Places
+    depth: Float[Tensor, "batch frames joints"]  # towards the viewer, in sizes
+    heat: Float[Tensor, "batch frames joints rows columns"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +71,7 @@ class PoseEstimate:
     half_width: Float[Tensor, "batch frames"]
     pitch: Float[Tensor, "batch frames"]
     yaw_logits: Float[Tensor, "batch frames bins"]
-    rounds: tuple[tuple[Places, Float[Tensor, "batch frames joints"]], ...]  # places and depth after each round
+    rounds: tuple[Look, ...]
 
 
 class ReferenceQueries(nn.Module):
@@ -102,25 +116,28 @@ class LookRound(nn.Module):
         features: Float[Tensor, "images channels rows columns"],
         rig: RigBatch,
         frame_mask: Bool[Tensor, "batch frames"],
-    ) -> tuple[Tokens, Places, Float[Tensor, "batch frames joints"]]:
+    ) -> tuple[Tokens, Look]:
         batch, frames = tokens.shape[:2]
         where, depth_of = self.ask(tokens).flatten(0, 1).chunk(2, dim=-1)
         pixels = features.flatten(2)
         scale = tokens.shape[-1] ** -0.5
-        heat = functional.softmax(where @ pixels * scale, dim=-1)
-        grid = _grid(features)
-        places = heat @ grid
+        log_heat = functional.log_softmax((where @ pixels * scale).float(), dim=-1)
+        heat, grid = log_heat.exp(), _grid(features)
+        with torch.autocast(heat.device.type, enabled=False):  # half precision is too coarse for places
+            grid = grid.float()
+            places, squares = (heat @ torch.cat([grid, grid.square()], dim=-1)).chunk(2, dim=-1)
         depth = (heat * (depth_of @ pixels * scale)).sum(-1, keepdim=True)
-        blur = (heat @ grid.square() - places.square()).clamp_min(0).sum(-1, keepdim=True).sqrt()
+        blur = (squares - places.square()).clamp_min(1e-8).sum(-1, keepdim=True).sqrt()
         peak = heat.amax(-1, keepdim=True)
         facts = torch.cat([heat @ pixels.transpose(1, 2), places, depth, blur, peak, depth.abs()], dim=-1)
         tokens = tokens + self.read(facts).unflatten(0, (batch, frames))
         tokens = self.talk(tokens, rig.graph, frame_mask)
         correction = self.correct(tokens)
-        return (
-            tokens,
+        kept = log_heat.unflatten(0, (batch, frames)).unflatten(-1, features.shape[-2:]) if self.training else None
+        return tokens, Look(
             places.unflatten(0, (batch, frames)) + correction[..., :2],
             depth.unflatten(0, (batch, frames))[..., 0] + correction[..., 2],
+            kept,
         )
 
 
@@ -131,8 +148,15 @@ class VideoToPose(nn.Module):
         super().__init__()
         self.config = config
         channels = config.channels
-        self.encoder = build_encoder(config.encoder, channels)
+        self.encoder = build_encoder(config.encoder, channels, config.encoder_source)
         self.queries = ReferenceQueries(config)
+        self.overview = nn.Sequential(
+            nn.AdaptiveAvgPool2d(OVERVIEW),
+            nn.Flatten(),
+            nn.Linear(OVERVIEW**2 * channels, 2 * channels),
+            nn.GELU(),
+            nn.Linear(2 * channels, channels),
+        )
         self.turned = nn.Sequential(nn.Linear(8, channels), nn.GELU(), nn.Linear(channels, channels))
         self.rounds = nn.ModuleList(
             LookRound(config, config.window if last else 0) for last in [False] * (config.rounds - 1) + [True]
@@ -150,17 +174,30 @@ class VideoToPose(nn.Module):
         yaw: Float[Tensor, "batch frames"] | None = None,
         frame_mask: Bool[Tensor, "batch frames"] | None = None,
     ) -> PoseEstimate:
-        """`yaw`: the facing later rounds are told; None: the likeliest of each frame."""
+        """`yaw`: the facing later rounds are told; None or NaN: the likeliest of each frame."""
         features, queries = self.look(crops, rig, views)
         return self.decide(features, queries, rig, tangent, yaw, frame_mask)
 
     def look(
         self, crops: Float[Tensor, "batch frames 4 side side"], rig: RigBatch, views: ReferenceViews
-    ) -> tuple[Float[Tensor, "images channels rows columns"], Float[Tensor, "batch joints channels"]]:
+    ) -> tuple[Float[Tensor, "images channels rows columns"], Float[Tensor, "rigs joints channels"]]:
         """Everything that does not depend on a facing: picture features and joint queries."""
-        features = self.encoder(crops.flatten(0, 1))
-        queries = self.queries(rig, views, self.encoder(views.crops.flatten(0, 1)))
-        return features, queries
+        images = torch.cat([crops.flatten(0, 1), views.crops.flatten(0, 1)])  # one batch: they are normalised alike
+        seen = self.encoder(images)
+        count = crops.shape[0] * crops.shape[1]
+        return seen[:count], self.queries(rig, views, seen[count:])
+
+    def glance(
+        self,
+        features: Float[Tensor, "images channels rows columns"],
+        queries: Float[Tensor, "batch joints channels"],
+        rig: RigBatch,
+        frame_mask: Bool[Tensor, "batch frames"],
+    ) -> tuple[Tokens, Look, Float[Tensor, "batch frames bins"]]:
+        """The first round, which knows of no facing and scores them all."""
+        tokens = queries[:, None] + self.overview(features).unflatten(0, frame_mask.shape)[:, :, None]
+        tokens, look = self.rounds[0](tokens, features, rig, frame_mask)
+        return tokens, look, self.facing(_pooled(tokens, rig.mask))
 
     def decide(
         self,
@@ -172,32 +209,28 @@ class VideoToPose(nn.Module):
         frame_mask: Bool[Tensor, "batch frames"] | None = None,
     ) -> PoseEstimate:
         """Positions from features and queries, under a facing."""
-        batch, frames = tangent.shape
         if frame_mask is None:
-            frame_mask = torch.ones(batch, frames, dtype=torch.bool, device=tangent.device)
-        tokens = queries[:, None].expand(-1, frames, -1, -1)
-        history = []
-        tokens, places, depth = self.rounds[0](tokens, features, rig, frame_mask)
-        history.append((places, depth))
-        yaw_logits = self.facing(_pooled(tokens, rig.mask))
-        if yaw is None:
-            yaw = bins_to_yaw(yaw_logits.detach().argmax(-1))
+            frame_mask = torch.ones(tangent.shape, dtype=torch.bool, device=tangent.device)
+        tokens, look, yaw_logits = self.glance(features, queries, rig, frame_mask)
+        looks, yaw_logits = [look], yaw_logits.to(tangent)
+        likeliest = bins_to_yaw(yaw_logits.detach().argmax(-1))
+        yaw = likeliest if yaw is None else torch.where(yaw.isnan(), likeliest, yaw)
         tokens = tokens + self.turned(_turned_rest(rig, yaw))
-        for look in list(self.rounds)[1:]:
-            tokens, places, depth = look(tokens, features, rig, frame_mask)
-            history.append((places, depth))
-        half_width, pitch = self.camera(_pooled(tokens, rig.mask)).unbind(-1)
+        for again in list(self.rounds)[1:]:
+            tokens, look = again(tokens, features, rig, frame_mask)
+            looks.append(look)
+        half_width, pitch = self.camera(_pooled(tokens, rig.mask)).to(tangent).unbind(-1)
         half_width = 0.6 * torch.exp(0.5 * half_width.clamp(-4, 4))
-        positions = lift(places, depth, half_width, tangent)
+        positions = lift(look.places, look.depth, half_width, tangent)
         return PoseEstimate(
             positions - centre_of(positions, rig.deforms & rig.mask),
-            places,
-            depth,
-            functional.softplus(self.spread(tokens)[..., 0] - 3.0) + 1e-3,
+            look.places,
+            look.depth,
+            functional.softplus(self.spread(tokens)[..., 0].to(tangent) - 3.0) + 1e-3,
             half_width,
             TYPICAL_PITCH + 0.3 * pitch,
             yaw_logits,
-            tuple(history),
+            tuple(looks),
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints
@@ -54,29 +54,39 @@ class Batch:
 
     crops: Float[Tensor, "batch frames 4 side side"]
     tangent: Float[Tensor, "batch frames"]
-    rig: RigBatch
+    rigs: RigBatch  # each rig once, with its views
     views: ReferenceViews
+    owner: Int[Tensor, " batch"]  # which of the rigs a clip shows
+    rig: RigBatch  # that of each clip
     targets: Targets
+    told: Float[Tensor, "batch frames"]  # the facing later rounds are told in training; NaN: nothing
+    given: Bool[Tensor, " batch"]  # clips whose true positions stage 2 learns from, where both stages are trained
 
     def to(self, device: torch.device | str) -> "Batch":
-        views = ReferenceViews(*(getattr(self.views, field.name).to(device) for field in fields(self.views)))
-        moved = (self.rig.to(device), views, self.targets.to(device))
-        return Batch(self.crops.to(device), self.tangent.to(device), *moved)
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def collate(references: Sequence[RenderedReference], samples: Sequence[ClipSample]) -> Batch:
     """One batch of clips, each with its rig; clips have the same number of frames and pixels."""
-    rig = batch_rigs([reference.rig for reference in references])
-    joints = rig.mask.shape[1]
+    distinct = list({id(reference): reference for reference in references}.values())
+    rows = {id(reference): row for row, reference in enumerate(distinct)}
+    owner = torch.tensor([rows[id(reference)] for reference in references])
+    rigs = batch_rigs([reference.rig for reference in distinct])
+    rig, joints = rigs.select(owner), rigs.mask.shape[1]
     crops = images_to_tensor(np.stack([sample.crops for sample in samples]))
     side = crops.shape[-1]
     focal = _tensor([sample.focal for sample in samples])
+    targets = _targets(samples, rig, joints, side)
     return Batch(
         crops,
         side / 2 / focal,
+        rigs,
+        collate_views(distinct, joints),
+        owner,
         rig,
-        collate_views(references, joints),
-        _targets(samples, rig, joints, side),
+        targets,
+        torch.full_like(targets.yaw, torch.nan),
+        torch.zeros(len(samples), dtype=torch.bool),
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.model import NetworkConfig, Stage, from_plain
@@ -19,11 +19,12 @@ class DataConfig:
     rigs: int = 4  # a batch shows this many rigs …
     clips: int = 2  # … each in this many clips …
     frames: int = 4  # … of this many frames
+    still: float = 0.7  # of the batches show single frames instead, as many
     fps: float = 12.0
     real_share: float = 0.5  # clips from real motions, where a rig has any
+    varied: float = 0.5  # of the rigs shown have other proportions than their files', here as the user's rig too
     recoloured: float = 0.3
     other_body: float = 0.3
-    zoo: int = 0  # procedural rigs beside the cache
     validation: float = 0.1  # of the training families, never trained on, judge the weights
 
 
@@ -37,6 +38,15 @@ class RotationTaskConfig:
 
 
 @dataclass(frozen=True)
+class RefineTaskConfig:
+    """Starts and iterations of stage 3; clips are those of the data."""
+
+    rounds: int = 2  # iterations of a step at the most, each from where the last one ended
+    ramp: int = 1000  # steps until starts are at their worst
+    flow_first: int = 0  # steps in which only the flow is learnt: half the cost, and turns follow from it
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One run. Saved with every checkpoint."""
 
@@ -44,20 +54,25 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     weights: PoseWeights = field(default_factory=PoseWeights)
     rotation: RotationTaskConfig = field(default_factory=RotationTaskConfig)
+    refine: RefineTaskConfig = field(default_factory=RefineTaskConfig)
     steps: int = 20_000
     lr: float = 1e-3
     warmup: int = 200
     weight_decay: float = 0.01
-    clip: float = 1.0  # of the gradient's norm
+    clip: float = 5.0  # of the gradient's norm
     told_facing: float = 0.5  # share of clips whose true facing later rounds are told
+    true_positions: float = 0.2  # least share of clips whose true positions stage 2 is given in joint training
     ema: float = 0.999
     seed: int = 0
     evaluate_every: int = 500  # steps
     save_every: float = 120.0  # seconds
     workers: int = 0  # rendering processes
-    compile: bool = False
-    half: bool = False  # bf16 in stage 2's transformer: twice as fast on processors that know it
-    stage: Stage = "pose"
+    half: bool = False  # bf16 on the processor too: about twice as fast on those that know it
+    stage: Stage | Literal["joint"] = "pose"  # joint: pose and rotation at once
+
+    @property
+    def trained(self) -> tuple[Stage, ...]:
+        return ("pose", "rotation") if self.stage == "joint" else (self.stage,)
 
 
 def _tiny() -> TrainConfig:
@@ -66,12 +81,25 @@ def _tiny() -> TrainConfig:
     return TrainConfig(network, DataConfig(rigs=2, clips=2, frames=2), steps=500, warmup=20, evaluate_every=100)
 
 
+def _small() -> TrainConfig:
+    """What ships: sized for adaptation on a laptop, trainable on one processor core."""
+    return TrainConfig(
+        NetworkConfig(rotation=RotationConfig(channels=64, blocks=4), side=64),
+        DataConfig(rigs=8, clips=2, frames=4),
+        PoseWeights(facing=0.25),
+        steps=40_000,
+        lr=1.5e-3,
+        ema=0.998,
+        half=True,
+    )
+
+
 def _base() -> TrainConfig:
     network = NetworkConfig(VideoToPoseConfig(channels=192, heads=8, blocks=3), RotationConfig(channels=192), side=128)
     return TrainConfig(network, DataConfig(rigs=32, clips=4, frames=8), steps=200_000, workers=14)
 
 
-PRESETS = {"tiny": _tiny, "small": TrainConfig, "base": _base}
+PRESETS = {"tiny": _tiny, "small": _small, "base": _base}
 
 
 def load_config(preset: str, file: Path | None, overrides: list[str]) -> TrainConfig:

@@ -3,20 +3,24 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from mocapcli.network.model import MotionNetwork, choose_device
+from mocapcli.errors import ReadError
+from mocapcli.network.model import PARTS, MotionNetwork, choose_device, load_network
 from mocapcli.training.config import TrainConfig
+from mocapcli.training.log import Log, Pace, Silence
 from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights
-from mocapcli.training.stream import load_batches
+from mocapcli.training.stream import load_batches, share_out
 from mocapcli.training.tasks import TASKS
+from mocapcli.training.team import Team, share_statistics
 
 VALIDATION_BATCHES = 8
+LOGGED_EVERY = 20  # steps
 
 
 @dataclass
@@ -29,47 +33,64 @@ class Trainer:
     device: torch.device = field(default_factory=choose_device)
     minutes: float | None = None
     progress_bar: bool = True
+    start_from: tuple[Path, ...] = ()  # models of the same shape whose weights a new run starts from
+    team: Team = field(default_factory=Team)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.config.seed)
         self.task = TASKS[self.config.stage]
-        self.network = MotionNetwork(self.config.network).to(self.device)
+        self.slots, self.slot_frames = self.task.size(self.config)
+        self.share = len(share_out(self.slots, self.team.rank, self.team.world)) / self.slots
+        stages = (*self.config.network.stages, *self.config.trained)  # stage 3 is built only where it is named
+        self.network = MotionNetwork(replace(self.config.network, stages=stages)).to(self.device)
+        share_statistics(self.network, self.team)
         self.part = self.task.part(self.network)
-        self.optimizer = torch.optim.AdamW(
-            self.part.parameters(), self.config.lr, weight_decay=self.config.weight_decay
-        )
+        self.weights = [weight for weight in self.part.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.weights, self.config.lr, weight_decay=self.config.weight_decay)
         self.average = MovingAverage(self.network, self.config.ema)
         self.state = TrainState(0, 0.0, math.inf)
         self._resume()
         judges = self.task.stream(self.cache_folder, self.config, validation=True)
-        self.validation = [judges[k].to(self.device) for k in range(VALIDATION_BATCHES)]
+        own = range(self.team.rank, VALIDATION_BATCHES, self.team.world)
+        self.validation = [judges[k].to(self.device) for k in own]
 
     def run(self) -> dict[str, float]:
         """Train until the steps, or the minutes, are over; the folder holds usable weights at any time."""
         started, saved = time.monotonic() - self.state.elapsed, time.monotonic()
         figures: dict[str, float] = {}
-        bar = tqdm(total=self.config.steps, initial=self.state.step, disable=not self.progress_bar, unit="step")
-        with bar, _Log(self.folder) as log:
+        pace = Pace(self.device, self.slots * self.slot_frames)
+        hidden = not (self.progress_bar and self.team.leads)
+        bar = tqdm(total=self.config.steps, initial=self.state.step, disable=hidden, unit="step")
+        with bar, Log(self.folder, self.state.step) if self.team.leads else Silence() as log:
+            asked = time.monotonic()
             for batch in self._batches():
+                pace.step(waited=time.monotonic() - asked)
                 parts = self.step(batch.to(self.device))
                 self.state.elapsed = time.monotonic() - started
+                if self.minutes is not None:
+                    self.state.elapsed = self.team.agree(self.state.elapsed)  # the rate and the end depend on it
                 bar.update()
-                if self.state.step % 20 == 0:
-                    bar.set_postfix({name: f"{float(value):.3f}" for name, value in parts.items()}, refresh=False)
-                    log.write("train", self.state.step, {name: float(value) for name, value in parts.items()})
+                if self.state.step % LOGGED_EVERY == 0:
+                    facts = self.team.mean(parts, self.share) | pace.look()
+                    bar.set_postfix({name: f"{value:.3g}" for name, value in facts.items()}, refresh=False)
+                    log.write("train", self.state.step, facts)
                 over = self.minutes is not None and self.state.elapsed > 60 * self.minutes
+                over = over or self.state.step >= self.config.steps
                 if self.state.step % self.config.evaluate_every == 0 or over:
                     figures = self.evaluate()
                     log.write("validation", self.state.step, figures)
+                    log.draw()
                     self._keep_best(figures)
                 if over or time.monotonic() - saved > self.config.save_every:
                     self.save()
                     saved = time.monotonic()
                 if over:
                     break
-        figures = figures or self.evaluate()
-        self._keep_best(figures)
-        self.save()
+                asked = time.monotonic()
+        if not figures:  # a finished run that is started again does no step
+            figures = self.evaluate()
+            if self.state.step == 0:  # nor does one of no steps, which puts given models together
+                self._keep_best(figures)
         return figures
 
     def step(self, batch: Any) -> dict[str, torch.Tensor]:
@@ -79,8 +100,9 @@ class Trainer:
             group["lr"] = self.config.lr * self._rate()
         loss, parts = self.task.loss(self.network, batch, self.config)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.config.clip)
+        (loss * self.share).backward()
+        self.team.add_gradients(self.weights)
+        torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
         self.optimizer.step()
         self.state.step += 1
         self.average.update(self.network, self.state.step)
@@ -92,21 +114,23 @@ class Trainer:
         own = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.weights)
         self.network.eval()
-        rows = [self.task.figures(self.network, batch) for batch in self.validation]
+        rows = self.team.gather([self.task.figures(self.network, batch) for batch in self.validation])
         self.network.load_state_dict(own)
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
     def save(self) -> None:
-        save_state(self.folder, self.config, self.state, self.network, self.optimizer, self.average)
+        if self.team.leads:
+            save_state(self.folder, self.config, self.state, self.network, self.optimizer, self.average)
 
     def _keep_best(self, figures: dict[str, float]) -> None:
-        save_weights(self.folder / "last", self.config, self.average.weights, figures)
-        if figures[self.task.judged_by] < self.state.best:
-            self.state.best = figures[self.task.judged_by]
-            save_weights(self.folder / "best", self.config, self.average.weights, figures)
+        better = figures[self.task.judged_by] < self.state.best
+        self.state.best = min(self.state.best, figures[self.task.judged_by])
+        for name in ("last", "best") if better else ("last",):
+            if self.team.leads:
+                save_weights(self.folder / name, self.config, self.average.weights, figures)
 
     def _batches(self) -> Iterator[Any]:
-        stream = self.task.stream(self.cache_folder, self.config)
+        stream = self.task.stream(self.cache_folder, self.config, self.team.rank, self.team.world)
         return iter(load_batches(stream, self.state.step, self.config.steps, self.config.workers))
 
     def _rate(self) -> float:
@@ -118,42 +142,25 @@ class Trainer:
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
     def _resume(self) -> None:
-        content = load_state(self.folder, self.device)
+        content = self.team.agree(load_state(self.folder) if self.team.leads else None)
         if content is None:
+            self._begin()
             return
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.average.weights = content["average"]
+        self.average.weights = {name: value.to(self.device) for name, value in content["average"].items()}
         self.state = TrainState(**content["progress"])
-        torch.set_rng_state(content["random"].cpu())
+        torch.set_rng_state(content["random"])
 
-
-class _Log:
-    """Figures by step: lines of a CSV, and TensorBoard's files where that is installed."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "log.csv"
-        self.board: Any = None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(str(folder / "tensorboard"))
-        except ImportError:
-            pass
-
-    def __enter__(self) -> "_Log":
-        self.stream = self.path.open("a", encoding="utf-8")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
-        if self.board is not None:
-            self.board.close()
-
-    def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
-        for name, value in figures.items():
-            self.stream.write(f"{step},{kind},{name},{value:.6g}\n")
-            if self.board is not None:
-                self.board.add_scalar(f"{kind}/{name}", value, step)
-        self.stream.flush()
+    def _begin(self) -> None:
+        """Weights of given models, each for the stages it holds."""
+        for folder in self.start_from:
+            given = load_network(folder)
+            for stage in set(self.config.trained) & set(given.config.stages):
+                part = PARTS[stage].removesuffix(".")
+                try:
+                    getattr(self.network, part).load_state_dict(getattr(given, part).state_dict())
+                except RuntimeError as error:
+                    reason = str(error).splitlines()[-1].strip()
+                    raise ReadError(f"its shape is not that of this run ({reason})", path=folder) from None
+        self.average = MovingAverage(self.network, self.config.ema)

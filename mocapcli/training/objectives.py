@@ -11,6 +11,7 @@ from mocapcli.network.video_to_pose import PoseEstimate
 from mocapcli.network.views import bins_to_yaw, tilt_matrix, wrap, yaw_to_bins
 from mocapcli.training.batches import Batch
 
+BUMP = 0.8  # cells
 OFTEN_OUTSIDE = 1.5  # places further out than this are no evidence of anything
 
 
@@ -18,6 +19,7 @@ OFTEN_OUTSIDE = 1.5  # places further out than this are no evidence of anything
 class PoseWeights:
     """How much each part of stage 1's loss counts."""
 
+    heat: float = 0.1
     places: float = 1.0
     depth: float = 1.0
     positions: float = 2.0
@@ -32,12 +34,15 @@ def pose_loss(estimate: PoseEstimate, batch: Batch, weights: PoseWeights) -> tup
     targets = batch.targets
     shown = (batch.rig.mask & batch.rig.deforms)[:, None].expand_as(estimate.depth)
     inside = shown & (targets.places.abs().amax(-1) < OFTEN_OUTSIDE)
-    parts: dict[str, Tensor] = {"places": torch.zeros(()), "depth": torch.zeros(())}
+    parts = dict.fromkeys(("heat", "places", "depth"), torch.zeros((), device=shown.device))
+    within = shown & (targets.places.abs().amax(-1) < 1)
     last = len(estimate.rounds)
-    for number, (places, depth) in enumerate(estimate.rounds, 1):
+    for number, look in enumerate(estimate.rounds, 1):
         share = number / last / ((last + 1) / 2)  # later rounds count more; together one
-        parts["places"] = parts["places"] + share * _mean((places - targets.places).abs().sum(-1), inside)
-        parts["depth"] = parts["depth"] + share * _mean((depth - targets.positions[..., 2]).abs(), shown)
+        parts["places"] = parts["places"] + share * _mean((look.places - targets.places).abs().sum(-1), inside)
+        parts["depth"] = parts["depth"] + share * _mean((look.depth - targets.positions[..., 2]).abs(), shown)
+        if look.heat is not None:
+            parts["heat"] = parts["heat"] + share * _mean(heat_surprise(look.heat, targets.places), within)
     off = (estimate.positions - targets.positions).abs().sum(-1)
     parts["positions"] = _mean(off, shown)
     parts["spread"] = _mean(off.detach() / 3 / estimate.spread + estimate.spread.log(), shown)
@@ -50,6 +55,21 @@ def pose_loss(estimate: PoseEstimate, batch: Batch, weights: PoseWeights) -> tup
         parts["velocity"] = _mean(moved, shown[:, 1:])
     total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
     return total, {name: value.detach() for name, value in parts.items()}
+
+
+def heat_surprise(
+    heat: Float[Tensor, "batch frames joints rows columns"], places: Float[Tensor, "batch frames joints 2"]
+) -> Float[Tensor, "batch frames joints"]:
+    """Cross-entropy of heatmaps against a narrow bump at the true place.
+
+    The mean of a heatmap tells it nothing while it is flat; this does.
+    """
+    sides = []
+    for axis, count in ((1, heat.shape[-2]), (0, heat.shape[-1])):
+        cells = (torch.arange(count, device=heat.device) + 0.5) / count * 2 - 1
+        away = (places[..., axis, None] - cells) * count / 2  # in cells
+        sides.append(functional.softmax(-0.5 * (away / BUMP).square(), dim=-1))
+    return -torch.einsum("bfjr,bfjrc,bfjc->bfj", sides[0], heat, sides[1])
 
 
 @torch.no_grad()

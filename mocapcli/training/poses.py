@@ -43,7 +43,7 @@ class PoseSampler:
     clips: tuple[
         np.ndarray, ...
     ]  # each [frames, joints, 3, 3]: world-axis turns of each joint against its parent, away from rest
-    spreads: Float[np.ndarray, "joints 3 3"] | None  # covariance of those turns over the clips
+    spreads: Float[np.ndarray, "joints 3 3"] | None  # Cholesky factors of those turns' covariance over the clips
 
     @classmethod
     def of(cls, skeleton: Skeleton, motions: tuple[Motion, ...] = ()) -> "PoseSampler":
@@ -89,7 +89,7 @@ class PoseSampler:
         """The axis a chain bends about: as its joints do in the clips, else mostly sideways (fore and aft swings)."""
         if self.spreads is not None and random.random() < 0.6:
             joint = int(random.choice(chain.joints))
-            vector = random.multivariate_normal(np.zeros(3), self.spreads[joint], method="svd")
+            vector = self.spreads[joint] @ random.normal(size=3)
         else:
             vector = random.normal(size=3) * [1.0, 0.6, 0.6]
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
@@ -203,7 +203,7 @@ def _bone_axes(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"]) -> Flo
 
 
 def _spreads(clips: tuple[np.ndarray, ...]) -> Float[np.ndarray, "joints 3 3"] | None:
-    """Covariance of small-angle rotation vectors over all frames of all clips."""
+    """How rotation vectors (for small angles) spread over all frames of all clips."""
     if not clips:
         return None
     turns = np.concatenate(clips)
@@ -212,4 +212,5 @@ def _spreads(clips: tuple[np.ndarray, ...]) -> Float[np.ndarray, "joints 3 3"] |
         axis=-1,
     )
     centred = vectors / 2 - (vectors / 2).mean(axis=0)
-    return np.asarray(np.einsum("fja,fjb->jab", centred, centred) / len(centred) + 1e-4 * np.eye(3))
+    covariance = np.einsum("fja,fjb->jab", centred, centred) / len(centred)
+    return np.asarray(np.linalg.cholesky(covariance + 1e-4 * np.eye(3)))

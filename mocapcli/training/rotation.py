@@ -4,25 +4,22 @@ Errors are AR(1) noise of random strength, steadiness and share among the joints
 (rest pose, reference and motion together) and under their motion only, so that no heading is special.
 """
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from mocapcli import losses
-from mocapcli.data.cache import open_cache
 from mocapcli.data.noise import drift
 from mocapcli.data.splits import training_frames
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
-from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints, reference_of_rig
+from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
-from mocapcli.training.config import RotationTaskConfig, TrainConfig
-from mocapcli.training.stream import Families, choose_entry, divide_families, scene_rig
+from mocapcli.training.config import RotationTaskConfig
+from mocapcli.training.stream import FamilyStream, choose_entry, scene_rig, share_out
 from mocapcli.types import Motion, Rig
 
 SMOOTH = 0.03  # radians within which an error's slope fades
@@ -54,24 +51,15 @@ class _Clip:
 
 
 @dataclass
-class RotationStream(Dataset[RotationBatch]):
-    """Batch k depends on the configuration and k alone."""
-
-    cache_folder: Path
-    config: TrainConfig
-    validation: bool = False
-    _families: Families | None = field(default=None, repr=False)
+class RotationStream(FamilyStream[RotationBatch]):
+    """True positions with noise, and their rotations."""
 
     def __getitem__(self, step: int) -> RotationBatch:
-        if self._families is None:
-            self._families = divide_families(open_cache(self.cache_folder), self.config.data.validation)
-        families = self._families
-        chosen = families.validation if self.validation else families.train
         task = self.config.rotation
         clips = []
-        for slot in range(task.clips):
+        for slot in share_out(task.clips, self.rank, self.world):
             random = random_of(self.config.seed, "rotation", self.validation, step, slot)
-            entry = choose_entry(chosen, random)
+            entry = choose_entry(self.shown, random)
             rig = scene_rig(self.cache_folder / entry.file)
             clips.append(_clip(rig.asset.rig, rig.asset.motions, random, task, self.validation))
         return _collate(clips)
@@ -127,7 +115,7 @@ def _clip(
     reference = _reference(rig, motions, random)
     positions, turns = world[..., :3, 3], world[..., :3, :3]
     if not plain:
-        reference, positions, turns = _vary(reference, positions, turns, random)
+        reference, positions, turns = _vary(forget_names(reference, random), positions, turns, random)
     positions = positions / reference.size
     positions = positions - positions[:1, :1]
     strength = _strength(random, task.noise)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mocapcli.data.appearance import Appearance, change_appearance
+from mocapcli.data.appearance import Appearance, bone_factors, change_appearance, other_body
 from mocapcli.data.videos import random_lights
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.render.camera import Camera, orbit_rotation, perspective
@@ -20,6 +20,7 @@ from mocapcli.types import Asset
 FIELD_OF_VIEW = (25.0, 55.0)
 PITCH = (-8.0, 33.0)
 MARGIN = (1.1, 1.45)  # of a crop around the subject
+RIG_CHANGE = 0.4  # of bones, where one rig stands for many
 JITTER = 0.08  # of the crop's side
 REFERENCE_YAWS = (35.0, 215.0)  # two opposite three-quarter views
 REFERENCE_PITCH = 12.0
@@ -51,8 +52,16 @@ class SceneRig:
         motions = () if invent_only else asset.motions
         return cls(asset, prepare(asset.rig), PoseSampler.of(asset.rig.skeleton, motions))
 
+    def varied(self, random: np.random.Generator) -> "SceneRig":
+        """Another rig of the same joints: bones and girth far from the given ones, the reference pose's too."""
+        factors = bone_factors(self.asset.rig.skeleton, random, RIG_CHANGE)
+        asset = other_body(self.asset, factors)
+        return replace(self, asset=asset, model=prepare(asset.rig))
+
     def dressed(self, appearance: Appearance, random: np.random.Generator) -> "SceneRig":
         """The same rig with another look."""
+        if appearance == "own":
+            return self
         asset = change_appearance(self.asset, appearance, random)
         return replace(self, asset=asset, model=prepare(asset.rig))
 
@@ -60,9 +69,14 @@ class SceneRig:
         self, random: np.random.Generator, frames: int, side: int, real_share: float = 0.5, fps: float = 15.0
     ) -> ClipSample:
         """A clip of a real motion where there is one (with that probability), else of an invented one."""
+        return film_crops(self.model, self.pose(random, frames, real_share, fps), random, side)
+
+    def pose(
+        self, random: np.random.Generator, frames: int, real_share: float = 0.5, fps: float = 15.0
+    ) -> Float[np.ndarray, "frames joints 4 4"]:
+        """World matrices of such a clip."""
         real = bool(self.asset.motions) and random.random() < real_share
-        world = self._real(random, frames, fps) if real else self._invented(random, frames, fps)
-        return film_crops(self.model, world, random, side)
+        return self._real(random, frames, fps) if real else self._invented(random, frames, fps)
 
     def _real(self, random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames joints 4 4"]:
         lengths = np.array([motion.frames for motion in self.asset.motions], dtype=float)
@@ -82,7 +96,7 @@ class SceneRig:
     ) -> tuple[UInt8[np.ndarray, "views side side 4"], list[Camera]]:
         """Renders of one pose from fixed sides, as tight crops."""
         points, normals = pose_points(self.model, world[None])
-        used = points[0, np.unique(self.model.mesh.faces)]
+        used = points[0, self.model.drawn]
         cameras = [
             crop_camera(used[None], yaw, REFERENCE_PITCH, REFERENCE_FIELD_OF_VIEW, 1.15, np.zeros(2), side)[0]
             for yaw in REFERENCE_YAWS
@@ -106,7 +120,7 @@ def film_crops(
     """Render posed joints as the crops that capture would cut out of a video, background removed."""
     points, normals = pose_points(model, world)
     cameras = crop_camera(
-        points[:, np.unique(model.mesh.faces)],
+        points[:, model.drawn],
         float(random.uniform(0, 360)),
         float(random.uniform(*PITCH)),
         float(random.uniform(*FIELD_OF_VIEW)),

@@ -67,13 +67,13 @@ def save_state(
     part.replace(folder / STATE)
 
 
-def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
+def load_state(folder: Path) -> dict[str, Any] | None:
     """The last state, or None where there is none."""
     path = folder / STATE
     if not path.exists():
         return None
     try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged container
         raise ReadError(
             f"damaged training state ({type(error).__name__})", path=path, remedy="start afresh elsewhere"
@@ -83,7 +83,7 @@ def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
 
 def save_weights(folder: Path, config: TrainConfig, weights: dict[str, Tensor], figures: dict[str, float]) -> None:
     """A model folder anybody can load, with a card to fill in."""
-    save_network(folder, replace(config.network, stages=(config.stage,)), weights)
+    save_network(folder, replace(config.network, stages=config.trained), weights)
     rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(figures.items()))
     card = (
         f"# Model card: {folder.name}\n\nTrained with `mocap train`; the whole configuration is in `train.json`.\n\n"

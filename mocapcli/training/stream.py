@@ -4,25 +4,31 @@ So a run that was killed goes on where it was, and any number of processes share
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mocapcli.data import compact
 from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import Cache, Entry, open_cache
 from mocapcli.data.windows import random_of, seed_of
-from mocapcli.network.reference import reference_of_rig
+from mocapcli.errors import InvalidDataError, UsageError
+from mocapcli.network.reference import forget_names, reference_of_rig
 from mocapcli.training.batches import Batch, RenderedReference, collate
 from mocapcli.training.config import DataConfig, TrainConfig
 from mocapcli.training.samples import ClipSample, SceneRig
 
+Made = TypeVar("Made", covariant=True)
 HELD_RIGS = 256  # prepared rigs a process keeps
+CLIPS_PER_LOOK = 3  # that show a rig alike: dressing it takes as long as filming a clip
+FACING_DOUBT = 0.15  # radians by which the facing told in training is off
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,19 @@ class Families:
 def divide_families(cache: Cache, share: float) -> Families:
     """A fixed choice of training families is set aside for validation; unseen ones take no part in either."""
     families = {name: [entry for entry in entries if entry.frames] for name, entries in cache.families("train").items()}
+    if len(families) < 2:
+        raise InvalidDataError(
+            f"{len(families)} families of animated rigs to train on", remedy="two are needed: one judges the other"
+        )
     order = sorted(families, key=lambda name: seed_of("validation", name))
-    aside = set(order[: round(share * len(order))])
+    aside = set(order[: min(max(1, round(share * len(order))), len(order) - 1)])
     train = {name: families[name] for name in sorted(families) if name not in aside}
     return Families(train, {name: families[name] for name in sorted(aside)})
 
 
 @dataclass
-class BatchStream(Dataset[Batch]):
-    """Batch k of the run, or this process's share of it."""
+class FamilyStream(Dataset[Made]):
+    """Batch k of a run, or this process's share of it, made of the families that are trained on, or that judge."""
 
     cache_folder: Path
     config: TrainConfig
@@ -53,31 +63,82 @@ class BatchStream(Dataset[Batch]):
     validation: bool = False
     _families: Families | None = field(default=None, repr=False)
 
-    def __getitem__(self, step: int) -> Batch:
-        references, samples = [], []
-        for reference, sample in self.items(step):
-            references.append(reference)
-            samples.append(sample)
-        return collate(references, samples)
-
-    def items(self, step: int) -> Iterator[tuple[RenderedReference, ClipSample]]:
-        """This process's clips of a step, each with its rig."""
-        data, side = self.config.data, self.config.network.side
-        families = self.families.validation if self.validation else self.families.train
-        for slot in range(self.rank, data.rigs, self.world):
-            random = random_of(self.config.seed, self.validation, step, slot)
-            entry = choose_entry(families, random)
-            rig = scene_rig(self.cache_folder / entry.file)
-            reference = render_reference(rig, random, side)
-            for _ in range(data.clips):
-                shown = rig.dressed(choose_appearance(data, random), random)
-                yield reference, shown.sample(random, data.frames, side, data.real_share, data.fps)
-
     @property
     def families(self) -> Families:
         if self._families is None:
             self._families = divide_families(open_cache(self.cache_folder), self.config.data.validation)
         return self._families
+
+    @property
+    def shown(self) -> dict[str, list[Entry]]:
+        return self.families.validation if self.validation else self.families.train
+
+
+@dataclass
+class BatchStream(FamilyStream[Batch]):
+    """Crops with their truth."""
+
+    def __getitem__(self, step: int) -> Batch:
+        references, samples = [], []
+        for reference, sample in self.items(step):
+            references.append(reference)
+            samples.append(sample)
+        batch = collate(references, samples)
+        return replace(batch, told=batch.targets.yaw + self._facing_doubt(step), given=self._given(step))
+
+    def items(self, step: int) -> Iterator[tuple[RenderedReference, ClipSample]]:
+        """This process's clips of a step, each with its rig."""
+        data, side = self.config.data, self.config.network.side
+        clips, frames = self.shape(step)
+        for slot in self.slots:
+            random = random_of(self.config.seed, self.validation, step, slot)
+            entry = choose_entry(self.shown, random)
+            rig = scene_rig(self.cache_folder / entry.file)
+            if not self.validation and random.random() < data.varied:
+                rig = rig.varied(random)
+            reference = render_reference(rig, random, side)
+            if not self.validation:
+                reference = replace(reference, rig=forget_names(reference.rig, random))
+            for clip in range(clips):
+                if clip % CLIPS_PER_LOOK == 0:
+                    shown = rig.dressed(choose_appearance(data, random), random)
+                yield reference, shown.sample(random, frames, side, data.real_share, data.fps)
+
+    def shape(self, step: int) -> tuple[int, int]:
+        """Clips of a rig and their frames: mostly single frames, which tell more for the same work."""
+        data = self.config.data
+        still = not self.validation and random_of(self.config.seed, "still", step).random() < data.still
+        return (data.clips * data.frames, 1) if still else (data.clips, data.frames)
+
+    def _given(self, step: int) -> Bool[Tensor, " batch"]:
+        """Whether stage 2 is given a clip's true positions: nearly always at first, seldom in the end."""
+        config, clips = self.config, self.shape(step)[0]
+        share = 0.0 if self.validation else max(config.true_positions, 1 - 2 * step / config.steps)
+        rows = [random_of(config.seed, "given", step, slot).random(clips) < share for slot in self.slots]
+        return torch.from_numpy(np.concatenate(rows))
+
+    def _facing_doubt(self, step: int) -> Float[Tensor, "batch frames"]:
+        """How far off the facing is that a clip is told; NaN where it is told nothing."""
+        rows = []
+        for slot in self.slots:
+            random = random_of(self.config.seed, "facing", self.validation, step, slot)
+            clips, frames = self.shape(step)
+            doubt = FACING_DOUBT * random.normal(size=(clips, frames))
+            untold = random.random((clips, 1)) >= self.config.told_facing
+            rows.append(np.where(untold, np.nan, doubt))
+        return torch.from_numpy(np.concatenate(rows).astype(np.float32))
+
+    @property
+    def slots(self) -> range:
+        """This process's part of the rigs of a batch."""
+        return share_out(self.config.data.rigs, self.rank, self.world)
+
+
+def share_out(slots: int, rank: int, world: int) -> range:
+    """Which of a batch's slots a process makes."""
+    if slots < world:
+        raise UsageError(f"a batch of {slots} cannot be shared by {world} processes", remedy="make the batch larger")
+    return range(rank, slots, world)
 
 
 def load_batches(stream: Dataset[Any], start: int, stop: int, workers: int) -> DataLoader[Any]:

@@ -1,22 +1,26 @@
-"""What is trained: stage 1 (pose) or stage 2 (rotation). The loop is the same."""
+"""What is trained: stage 1 (pose), stage 2 (rotation), both (joint) or stage 3 (refine). The loop is the same."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from mocapcli.errors import InvalidDataError
 from mocapcli.network.model import MotionNetwork
+from mocapcli.network.precision import precision
+from mocapcli.network.refiner import Refiner
+from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose
 from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig
+from mocapcli.training.joint import joint_loss, rotation_batch
 from mocapcli.training.objectives import pose_figures, pose_loss
+from mocapcli.training.refine import RefineBatch, RefineStream, refine_figures, refine_loss
 from mocapcli.training.rotation import RotationBatch, RotationStream, rotation_figures, rotation_loss
 from mocapcli.training.stream import BatchStream
-
-FACING_DOUBT = 0.15  # radians by which the facing told in training is off
 
 
 class Task(Protocol):
@@ -25,7 +29,13 @@ class Task(Protocol):
     @property
     def judged_by(self) -> str: ...
     def part(self, network: MotionNetwork) -> nn.Module: ...
-    def stream(self, cache: Path, config: TrainConfig, validation: bool = False) -> Dataset[Any]: ...
+    def size(self, config: TrainConfig) -> tuple[int, int]:
+        """Slots of a batch, which processes share out among them, and frames of a slot."""
+        ...
+
+    def stream(
+        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
+    ) -> Dataset[Any]: ...
     def loss(self, network: MotionNetwork, batch: Any, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]: ...
     def figures(self, network: MotionNetwork, batch: Any) -> dict[str, float]: ...
 
@@ -39,19 +49,27 @@ class PoseTask:
     def part(self, network: MotionNetwork) -> nn.Module:
         return network.video_to_pose
 
-    def stream(self, cache: Path, config: TrainConfig, validation: bool = False) -> Dataset[Any]:
-        return BatchStream(cache, config, validation=validation)
+    def size(self, config: TrainConfig) -> tuple[int, int]:
+        return config.data.rigs, config.data.clips * config.data.frames
+
+    def stream(
+        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
+    ) -> Dataset[Any]:
+        return BatchStream(cache, config, rank, world, validation)
 
     def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
-        told = batch.targets.yaw + FACING_DOUBT * torch.randn_like(batch.targets.yaw)
-        yaw = told if torch.rand(()) < config.told_facing else None
-        with precision(batch.crops.device):
-            estimate = network.video_to_pose(batch.crops, batch.rig, batch.views, batch.tangent, yaw)
+        with precision(batch.crops.device, config.half):
+            estimate = look_at(network.video_to_pose, batch, batch.told)
         return pose_loss(estimate, batch, config.weights)
 
     def figures(self, network: MotionNetwork, batch: Batch) -> dict[str, float]:
-        estimate = network.video_to_pose(batch.crops, batch.rig, batch.views, batch.tangent)
-        return pose_figures(estimate, batch)
+        return pose_figures(look_at(network.video_to_pose, batch, None), batch)
+
+
+def look_at(stage: VideoToPose, batch: Batch, yaw: Float[Tensor, "batch frames"] | None) -> PoseEstimate:
+    """Stage 1 on a batch; what it makes of a rig is worked out once for all its clips."""
+    features, queries = stage.look(batch.crops, batch.rigs, batch.views)
+    return stage.decide(features, queries[batch.owner], batch.rig, batch.tangent, yaw)
 
 
 @dataclass(frozen=True)
@@ -63,8 +81,13 @@ class RotationTask:
     def part(self, network: MotionNetwork) -> nn.Module:
         return network.rotation
 
-    def stream(self, cache: Path, config: TrainConfig, validation: bool = False) -> Dataset[Any]:
-        return RotationStream(cache, config, validation=validation)
+    def size(self, config: TrainConfig) -> tuple[int, int]:
+        return config.rotation.clips, config.rotation.frames
+
+    def stream(
+        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
+    ) -> Dataset[Any]:
+        return RotationStream(cache, config, rank, world, validation)
 
     def loss(
         self, network: MotionNetwork, batch: RotationBatch, config: TrainConfig
@@ -78,9 +101,59 @@ class RotationTask:
         return rotation_figures(network.rotation, batch)
 
 
-TASKS: dict[str, Task] = {"pose": PoseTask(), "rotation": RotationTask()}
+@dataclass(frozen=True)
+class RefineTask:
+    """Poses to better poses, by looking."""
+
+    judged_by: str = "world_degrees"
+
+    def part(self, network: MotionNetwork) -> nn.Module:
+        return refiner_of(network)
+
+    def size(self, config: TrainConfig) -> tuple[int, int]:
+        return config.data.rigs, config.data.clips * config.data.frames
+
+    def stream(
+        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
+    ) -> Dataset[Any]:
+        return RefineStream(cache, config, rank, world, validation)
+
+    def loss(self, network: MotionNetwork, batch: RefineBatch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
+        refiner = refiner_of(network)
+        refiner.low_precision = config.half
+        rounds = int(torch.randint(1, config.refine.rounds + 1, ()))
+        loss = refine_loss(refiner, batch, rounds)
+        refiner.low_precision = False
+        return loss
+
+    def figures(self, network: MotionNetwork, batch: RefineBatch) -> dict[str, float]:
+        return refine_figures(refiner_of(network), batch)
 
 
-def precision(device: torch.device) -> Any:
-    """bf16 on a GPU."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+@dataclass(frozen=True)
+class JointTask(PoseTask):
+    """Crops to positions to rotations, in one."""
+
+    judged_by: str = "world_degrees"
+
+    def part(self, network: MotionNetwork) -> nn.Module:
+        return nn.ModuleList([network.video_to_pose, network.rotation])
+
+    def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
+        with precision(batch.crops.device, config.half):
+            estimate = look_at(network.video_to_pose, batch, batch.told)
+        return joint_loss(network, batch, estimate, config.weights)
+
+    def figures(self, network: MotionNetwork, batch: Batch) -> dict[str, float]:
+        estimate = look_at(network.video_to_pose, batch, None)
+        turned = rotation_figures(network.rotation, rotation_batch(estimate, batch))
+        return pose_figures(estimate, batch) | turned
+
+
+def refiner_of(network: MotionNetwork) -> Refiner:
+    if network.refiner is None:
+        raise InvalidDataError("this network was built without stage 3, render-and-compare")
+    return network.refiner
+
+
+TASKS: dict[str, Task] = {"pose": PoseTask(), "rotation": RotationTask(), "refine": RefineTask(), "joint": JointTask()}

@@ -1,0 +1,186 @@
+"""The fine-tuning itself: a time budget, every core, and an error to watch on a fixed slice of renders."""
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mocapcli.adapting.scenes import RigScenes
+from mocapcli.network.model import MotionNetwork
+from mocapcli.network.precision import half_pays, precision
+from mocapcli.training.batches import Batch
+from mocapcli.training.joint import joint_loss
+from mocapcli.training.objectives import PoseWeights, pose_figures
+from mocapcli.training.state import MovingAverage
+from mocapcli.training.tasks import look_at
+
+LR, WARMUP, FINAL_RATE = 1e-3, 20, 0.03
+MEMORY = 0.985  # of the averaged weights, by step
+GRADIENT = 5.0
+ROTATION_SHARE = 0.34  # of the steps in which stage 2 learns too
+JUDGED_BATCHES = 3
+LOOK_EVERY = 20.0  # seconds between looks at the fixed slice
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far it has come; the error is that of positions, in % of the rig's size, on renders never trained on."""
+
+    seconds: float
+    samples: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    seconds: float
+    threads: int = 0  # 0: one for each core
+    half: bool | None = None  # bf16; None: where it pays
+    most_steps: int | None = None
+    seed: int = 0
+
+
+def adapt(
+    network: MotionNetwork,
+    scenes: RigScenes,
+    options: AdaptOptions,
+    watch: Callable[[Progress], object] = lambda progress: None,
+) -> tuple[MotionNetwork, Progress]:
+    """A copy of the network that knows this rig. Stopped early (Ctrl-C), what was learnt so far is lost."""
+    device = next(network.parameters()).device
+    with _one_thread_each():
+        crew = _Crew(network, scenes, options, device)
+        started, looked = time.monotonic(), -math.inf
+        judges = [scenes.batch(k, "judge").to(device) for k in range(JUDGED_BATCHES)]
+        progress = Progress(0.0, 0, crew.figures(judges))
+        watch(progress)
+        with crew:
+            while progress.seconds < options.seconds and crew.steps != options.most_steps:
+                crew.step(_rate(progress.seconds / options.seconds, crew.steps))
+                seconds, figures = time.monotonic() - started, progress.figures
+                if seconds - looked > LOOK_EVERY and seconds < options.seconds:
+                    looked, figures = seconds, crew.figures(judges)
+                progress = Progress(seconds, crew.samples, figures)
+                watch(progress)
+        progress = Progress(progress.seconds, crew.samples, crew.figures(judges))
+        watch(progress)
+    return crew.result(), progress
+
+
+class _Crew:
+    """Replicas of the network, one for each core, that learn from different renders and agree after every step.
+
+    Threads, not processes: nearly all the time is spent in torch and numba, which let go of Python's lock.
+    """
+
+    def __init__(self, network: MotionNetwork, scenes: RigScenes, options: AdaptOptions, device: torch.device) -> None:
+        self.scenes, self.device = scenes, device
+        self.half = half_pays() if options.half is None else options.half
+        self.network = copy.deepcopy(network).train()
+        self.weights = _trained(self.network)
+        self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0, foreach=True)
+        self.average = MovingAverage(self.network, MEMORY)
+        count = options.threads or _cores()
+        on_processor = device.type == "cpu"
+        self.replicas = [self.network, *(copy.deepcopy(self.network) for _ in range(count - 1 if on_processor else 0))]
+        self.pool = ThreadPoolExecutor(count)
+        self.ahead = 1 if on_processor else 2 * count
+        self.queue: list[Future[Batch]] = []
+        self.steps = self.drawn = self.samples = 0
+
+    def step(self, rate: float) -> None:
+        """One update from a batch of each replica."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = LR * rate
+        batches = [self._next() for _ in self.replicas]
+        rotate = torch.rand(()) < ROTATION_SHARE
+        jobs = [
+            self.pool.submit(self._learn, replica, batch, bool(rotate))
+            for replica, batch in zip(self.replicas, batches, strict=True)
+        ]
+        gradients = [job.result() for job in jobs]
+        for weight, *parts in zip(self.weights, *gradients, strict=True):
+            known = [part for part in parts if part is not None]
+            weight.grad = sum(known) / len(parts) if known else None
+        nn.utils.clip_grad_norm_(self.weights, GRADIENT)
+        self.optimizer.step()
+        self.steps += 1
+        self.average.update(self.network, self.steps)
+        with torch.no_grad():
+            for replica in self.replicas[1:]:
+                for own, shared in zip(_trained(replica), self.weights, strict=True):
+                    own.copy_(shared)
+
+    def _next(self) -> "Future[Batch]":
+        while len(self.queue) < self.ahead:
+            self.queue.append(self.pool.submit(self.scenes.batch, self.drawn))
+            self.drawn += 1
+        return self.queue.pop(0)
+
+    def _learn(self, replica: MotionNetwork, coming: "Future[Batch]", rotate: bool) -> list[Tensor | None]:
+        batch = coming.result().to(self.device)
+        told = batch.targets.yaw + 0.15 * torch.randn_like(batch.targets.yaw)
+        with precision(self.device, self.half):
+            estimate = look_at(replica.video_to_pose, batch, told if torch.rand(()) < 0.6 else None)
+        loss, _ = joint_loss(replica, batch, estimate, PoseWeights(facing=0.25), rotate)
+        self.samples += estimate.yaw_logits.shape[0] * estimate.yaw_logits.shape[1]
+        gradients = torch.autograd.grad(loss, _trained(replica), allow_unused=True)
+        return list(gradients)
+
+    @torch.no_grad()
+    def figures(self, judges: list[Batch]) -> dict[str, float]:
+        own = copy.deepcopy(self.network).eval()
+        own.load_state_dict(self.average.weights)
+        rows = [pose_figures(look_at(own.video_to_pose, batch, None), batch) for batch in judges]
+        return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+    def result(self) -> MotionNetwork:
+        self.network.load_state_dict(self.average.weights)
+        return self.network.eval()
+
+    def __enter__(self) -> "_Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> int:
+    """Those this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _trained(network: MotionNetwork) -> list[nn.Parameter]:
+    """Everything but the vectors of names: a rig knows only its own."""
+    parts = (network.video_to_pose, network.rotation)
+    return [
+        weight
+        for part in parts
+        for name, weight in part.named_parameters()
+        if "names." not in name and weight.requires_grad
+    ]
+
+
+def _rate(done: float, steps: int) -> float:
+    warm = min(1.0, (steps + 1) / WARMUP)
+    return warm * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Replicas share the cores among themselves: torch's own threads would only be in their way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,121 @@
+"""What adaptation changed, as a small file: differences from the shared weights, a byte for each."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mocapcli.errors import InvalidDataError, ReadError
+from mocapcli.types import Asset
+
+FORMAT = "mocapcli adapter 1"
+STEPS = 127  # a difference is stored as so many parts of its row's largest
+SMALLEST_ROW = 16  # shorter tensors are stored as they are
+SCALE = ".scale"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What an adapter belongs to, and what was spent on it."""
+
+    rig: str  # digest of the rig
+    model: str  # digest of the shared weights
+    rig_name: str
+    seconds: float
+    samples: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """Differences by the weights' names."""
+
+    origin: Origin
+    changes: dict[str, Tensor]
+
+    @classmethod
+    def between(cls, shared: nn.Module, adapted: nn.Module, origin: Origin) -> "Adapter":
+        before, after = shared.state_dict(), adapted.state_dict()
+        changes = {
+            name: (value - before[name]).detach().cpu().float()
+            for name, value in after.items()
+            if value.is_floating_point() and not torch.equal(value, before[name])
+        }
+        return cls(origin, changes)
+
+    def apply(self, network: nn.Module) -> None:
+        """Turn the shared weights into those of the rig, in place."""
+        weights = network.state_dict()
+        for name, change in self.changes.items():
+            if name not in weights or weights[name].shape != change.shape:
+                raise InvalidDataError(f"the adapter does not fit this model at {name!r}")
+            weights[name] += change.to(weights[name])
+
+    def save(self, path: Path) -> None:
+        """Written whole, then renamed."""
+        tensors: dict[str, Tensor] = {}
+        for name, change in self.changes.items():
+            if change.numel() < SMALLEST_ROW or change.ndim < 2:
+                tensors[name] = change
+                continue
+            rows = change.flatten(1)
+            scale = rows.abs().amax(1, keepdim=True).clamp_min(1e-12) / STEPS
+            tensors[name] = (rows / scale).round().to(torch.int8).reshape(change.shape).contiguous()
+            tensors[name + SCALE] = scale[:, 0].contiguous()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        save_file(tensors, part, {"format": FORMAT, "origin": json.dumps(asdict(self.origin))})
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Adapter":
+        try:
+            with safe_open(path, "pt") as content:
+                facts = content.metadata() or {}
+                tensors = {name: content.get_tensor(name) for name in content.keys()}
+            if facts.get("format") != FORMAT:
+                raise ReadError("this is no adapter", path=path, remedy="mocap adapt RIG makes one")
+            origin = Origin(**json.loads(facts["origin"]))
+        except FileNotFoundError:
+            raise ReadError("there is no such file", path=path) from None
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise ReadError(f"damaged adapter ({error})", path=path) from None
+        return cls(origin, _restored(tensors, path))
+
+
+def _restored(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    changes = {}
+    for name, value in tensors.items():
+        if name.endswith(SCALE):
+            continue
+        if value.dtype == torch.int8:
+            scale = tensors.get(name + SCALE)
+            if scale is None or scale.shape != value.shape[:1]:
+                raise ReadError(f"damaged adapter (no scale of {name!r})", path=path)
+            value = value.float() * scale.reshape(-1, *[1] * (value.ndim - 1))
+        if not torch.isfinite(value).all():
+            raise ReadError(f"damaged adapter ({name!r} is not finite)", path=path)
+        changes[name] = value
+    return changes
+
+
+def rig_digest(asset: Asset, use_clips: bool) -> str:
+    """The same for the same skeleton, body, reference pose and clips learnt from, whatever file they came in."""
+    digest, skeleton, mesh = hashlib.sha256(), asset.rig.skeleton, asset.rig.mesh
+    digest.update("\n".join(skeleton.names).encode("utf-8", "surrogatepass"))
+    parts = [skeleton.parents, skeleton.rest_translations, skeleton.rest_rotations]
+    if mesh is not None:
+        parts += [mesh.vertices, mesh.faces, mesh.skin_indices, mesh.skin_weights]
+    for motion in asset.motions if use_clips else asset.motions[:1]:
+        frames = slice(None) if use_clips else slice(1)  # the reference pose, in any case
+        parts += [motion.rotations[frames], motion.translations[frames]]
+    for values in parts:
+        rounded = np.round(np.asarray(values, dtype=np.float64), 5) + 0.0  # no negative zeros
+        digest.update(str(rounded.shape).encode() + rounded.tobytes())
+    return digest.hexdigest()

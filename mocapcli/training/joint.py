@@ -1,0 +1,52 @@
+"""Both stages at once: what stage 1 sees goes on to stage 2, and the error of the rotations comes back.
+
+Stage 2 gets true positions now and then (mostly at first), so that it learns from something while stage 1 is bad.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mocapcli.network.model import MotionNetwork
+from mocapcli.network.video_to_pose import PoseEstimate
+from mocapcli.network.views import tilt_matrix
+from mocapcli.training.batches import Batch
+from mocapcli.training.objectives import PoseWeights, pose_loss, upright
+from mocapcli.training.rotation import RotationBatch, rotation_loss
+
+ROTATIONS = 0.5  # weight of stage 2's loss beside stage 1's
+TRUE_NOISE = 0.004  # what stage 2 is told of true positions
+LAPLACE_DEVIATION = 2**0.5
+
+
+def joint_loss(
+    network: MotionNetwork,
+    batch: Batch,
+    estimate: PoseEstimate,
+    weights: PoseWeights,
+    rotate: bool = True,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Stage 1's loss, and stage 2's on what stage 1 found."""
+    total, parts = pose_loss(estimate, batch, weights)
+    if not rotate:
+        return total, parts
+    given = rotation_batch(estimate, batch)
+    turned, angles = rotation_loss(network.rotation(given.positions, given.rig, given.noise), given)
+    return total + ROTATIONS * turned, parts | angles
+
+
+def rotation_batch(estimate: PoseEstimate, batch: Batch) -> RotationBatch:
+    """Stage 2's task in the upright frame of each clip's camera."""
+    targets = batch.targets
+    seen = upright(estimate.positions, estimate.pitch)
+    truth = upright(targets.positions, targets.pitch)
+    given = batch.given[:, None, None]
+    noise = torch.where(given, TRUE_NOISE, LAPLACE_DEVIATION * estimate.spread.detach())
+    positions = torch.where(given[..., None], truth, seen)
+    return RotationBatch(batch.rig, positions, noise, upright_rotations(batch))
+
+
+def upright_rotations(batch: Batch) -> Float[Tensor, "batch frames joints 3 3"]:
+    """True world rotations in the gravity-up, camera-yaw-aligned frame."""
+    turn = tilt_matrix(batch.targets.pitch).transpose(-1, -2) @ batch.targets.camera
+    return turn[:, :, None] @ batch.targets.world_rotations

@@ -1,0 +1,193 @@
+"""Adaptation to one rig: the scenes, the learning, the file, the cache, the command."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_helpers import run
+from factories import make_asset
+
+torch = pytest.importorskip("torch")
+
+from mocapcli.adapting.adapt import AdaptOptions, _Crew, adapt  # noqa: E402
+from mocapcli.adapting.adapter import Adapter, Origin, rig_digest  # noqa: E402
+from mocapcli.adapting.api import adapt_rig, apply_adapter  # noqa: E402
+from mocapcli.adapting.scenes import RigScenes  # noqa: E402
+from mocapcli.errors import InvalidDataError, ReadError  # noqa: E402
+from mocapcli.formats import write_asset  # noqa: E402
+from mocapcli.network.model import MotionNetwork, NetworkConfig, digest_of, save_network  # noqa: E402
+from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
+from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
+from mocapcli.training.config import DataConfig  # noqa: E402
+from mocapcli.types import Asset, Rig  # noqa: E402
+from mocapcli.zoo.api import make_creature  # noqa: E402
+
+TINY = NetworkConfig(
+    VideoToPoseConfig(channels=32, heads=2, rounds=2, blocks=1, query_blocks=1, window=4),
+    RotationConfig(channels=16, heads=2, blocks=1, window=4),
+    side=32,
+)
+FEW = DataConfig(rigs=1, clips=2, frames=2)
+
+
+@pytest.fixture(scope="module")
+def creature() -> Asset:
+    return make_creature(3)
+
+
+@pytest.fixture
+def network() -> MotionNetwork:
+    torch.manual_seed(0)
+    return MotionNetwork(TINY).eval()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MOCAP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def changed(network: MotionNetwork, size: float = 0.01) -> MotionNetwork:
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(size * torch.randn_like(weight))
+    return other
+
+
+def origin(asset: Asset, network: MotionNetwork, seconds: float = 60.0) -> Origin:
+    return Origin(rig_digest(asset, True), digest_of(network), asset.rig.name, seconds, 100, {"mpjpe_percent": 5.0})
+
+
+def test_a_batch_depends_on_its_number_alone(creature: Asset) -> None:
+    first, again = (RigScenes(creature, 32, FEW).batch(5) for _ in range(2))
+    assert torch.equal(first.crops, again.crops)
+    assert not torch.equal(first.crops, RigScenes(creature, 32, FEW).batch(6).crops)
+    assert (first.crops[:, :, 3] > 0.5).flatten(2).any(-1).all(), "the rig is in every picture"
+
+
+def test_a_rig_without_clips_or_mesh_is_filmed_too(creature: Asset) -> None:
+    bare = Asset(Rig(creature.rig.skeleton, None, "bare"))
+    batch = RigScenes(bare, 32, FEW).batch(0)
+    assert (batch.crops[:, :, 3] > 0.5).any() and torch.isfinite(batch.targets.positions).all()
+
+
+def test_clips_are_left_out_on_request(creature: Asset) -> None:
+    scenes = RigScenes(creature, 32, FEW, use_clips=False)
+    assert not scenes.rig.asset.motions and not scenes.rig.sampler.clips
+    first = creature.motions[0]
+    assert np.allclose(scenes.reference.rig.reference_positions.shape, (scenes.rig.asset.rig.skeleton.joints, 3))
+    assert first.frames > 1
+
+
+def test_learning_lowers_the_error(creature: Asset, network: MotionNetwork) -> None:
+    scenes = RigScenes(creature, 32, DataConfig(rigs=1, clips=6, frames=2, still=0.0))
+    shown = []
+    _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=45), shown.append)
+    assert reached.samples == 45 * 12
+    assert reached.figures["places_percent"] < 0.85 * shown[0].figures["places_percent"]
+
+
+def test_replicas_agree_after_a_step_and_the_given_network_is_left_alone(
+    creature: Asset, network: MotionNetwork
+) -> None:
+    before = copy.deepcopy(network.state_dict())
+    crew = _Crew(network, RigScenes(creature, 32, FEW), AdaptOptions(1.0, threads=2, half=False), torch.device("cpu"))
+    with crew:
+        crew.step(1.0)
+        crew.step(1.0)
+    one, two = (dict(replica.named_parameters()) for replica in crew.replicas)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any(not torch.equal(one[name], before[name]) for name in one)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert crew.samples == 2 * 2 * 4
+
+
+def test_an_adapter_comes_back_nearly_as_it_was(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:
+    adapted = changed(network)
+    adapter = Adapter.between(network, adapted, origin(creature, network))
+    adapter.save(tmp_path / "a.mocap")
+    own = apply_adapter(tmp_path / "a.mocap", creature, network)
+    for name, value in own.state_dict().items():
+        wanted = adapted.state_dict()[name]
+        assert torch.allclose(value, wanted, atol=0.02 * 0.01 * 4), name
+    plain = sum(value.numel() for value in network.state_dict().values())
+    assert (tmp_path / "a.mocap").stat().st_size < 2.5 * plain
+    assert Adapter.load(tmp_path / "a.mocap").origin == adapter.origin
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other", "nan", "text"])
+def test_a_damaged_adapter_is_refused(tmp_path: Path, creature: Asset, network: MotionNetwork, damage: str) -> None:
+    path = tmp_path / "a.mocap"
+    adapted = changed(network)
+    if damage == "nan":
+        with torch.no_grad():
+            adapted.video_to_pose.spread.bias[0] = torch.nan
+    Adapter.between(network, adapted, origin(creature, network)).save(path)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:500])
+    elif damage == "other":
+        from safetensors.torch import save_file
+
+        save_file({"x": torch.zeros(3)}, path)
+    elif damage == "text":
+        path.write_text("no adapter")
+    with pytest.raises(ReadError):
+        Adapter.load(path)
+
+
+def test_an_adapter_of_another_rig_or_model_is_refused(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:
+    path = tmp_path / "a.mocap"
+    Adapter.between(network, changed(network), origin(creature, network)).save(path)
+    with pytest.raises(InvalidDataError, match="another model"):
+        apply_adapter(path, creature, changed(network))
+    with pytest.raises(InvalidDataError, match="another rig"):
+        apply_adapter(path, make_asset(), network)
+
+
+def test_the_cache_serves_a_rig_again_and_takes_it_further(
+    cache: Path, creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def quick(own: MotionNetwork, scenes: RigScenes, options: AdaptOptions, watch: object) -> object:
+        asked.append(options.seconds)
+        from mocapcli.adapting.adapt import Progress
+
+        return changed(own), Progress(options.seconds, 10, {"mpjpe_percent": 1.0, "facing_within_30": 1.0})
+
+    monkeypatch.setattr("mocapcli.adapting.api.adapt", quick)
+    first = adapt_rig(creature, network, 30.0)
+    assert not first.from_cache and first.path is not None and first.path.is_relative_to(cache)
+    again = adapt_rig(creature, network, 30.0)
+    assert again.from_cache
+    further = adapt_rig(creature, network, 90.0)
+    assert asked == [30.0, 60.0] and further.adapter.origin.seconds == 90.0 and further.adapter.origin.samples == 20
+    first.path.write_bytes(b"rubbish")
+    assert not adapt_rig(creature, network, 30.0).from_cache
+
+
+def test_the_digest_knows_what_matters(creature: Asset) -> None:
+    same = replace(creature, rig=replace(creature.rig, name="another name"))
+    assert rig_digest(same, True) == rig_digest(creature, True)
+    moved = replace(creature.rig.skeleton, rest_translations=creature.rig.skeleton.rest_translations * 1.01)
+    assert rig_digest(replace(creature, rig=replace(creature.rig, skeleton=moved)), True) != rig_digest(creature, True)
+    assert rig_digest(creature, True) != rig_digest(creature, False)
+    assert rig_digest(creature.with_motions([]), True) != rig_digest(creature, True)
+
+
+def test_the_command_learns_and_then_knows(
+    tmp_path: Path, cache: Path, creature: Asset, network: MotionNetwork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_network(tmp_path / "model", TINY, network.state_dict())
+    write_asset(tmp_path / "creature.glb", creature)
+    arguments = ["adapt", tmp_path / "creature.glb", "--model", tmp_path / "model", "-o", tmp_path / "a.mocap"]
+    code, out, err = run(capsys, *arguments, "--minutes", 0.05)
+    assert code == 0 and "learnt, " in out, err
+    assert (tmp_path / "a.mocap").stat().st_size < 5_000_000
+    assert "learnt already" in run(capsys, *arguments, "--minutes", 0.05)[1]
+    code, _, err = run(capsys, "adapt", tmp_path / "none.glb", "--model", tmp_path / "model")
+    assert code == 1 and "none.glb" in err

@@ -1,0 +1,113 @@
+"""Both stages trained together, and runs that start from given weights."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mocapcli.errors import ReadError  # noqa: E402
+from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
+from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
+from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
+from mocapcli.training.config import DataConfig, TrainConfig  # noqa: E402
+from mocapcli.training.joint import joint_loss, rotation_batch, upright_rotations  # noqa: E402
+from mocapcli.training.loop import Trainer  # noqa: E402
+from mocapcli.training.objectives import PoseWeights, upright  # noqa: E402
+from mocapcli.training.stream import BatchStream  # noqa: E402
+from mocapcli.training.tasks import look_at  # noqa: E402
+
+NETWORK = NetworkConfig(
+    VideoToPoseConfig(channels=16, heads=2, rounds=2, blocks=1, query_blocks=1, window=4),
+    RotationConfig(channels=16, heads=2, blocks=1, window=4),
+    side=32,
+)
+SMALL = TrainConfig(
+    NETWORK, DataConfig(rigs=2, clips=2, frames=2, still=0.0), steps=4, warmup=1, evaluate_every=4, stage="joint"
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from mocapcli.data.build import build_cache
+
+    folder = tmp_path_factory.mktemp("joint") / "cache"
+    build_cache(None, folder, creatures=range(4), progress_bar=False)
+    return folder
+
+
+def test_rotations_reach_back_into_stage_one(cache: Path) -> None:
+    torch.manual_seed(0)
+    network, batch = MotionNetwork(NETWORK), BatchStream(cache, SMALL)[0]
+    batch = replace(batch, given=torch.zeros_like(batch.given))
+    estimate = look_at(network.video_to_pose, batch, batch.told)
+    nothing = PoseWeights(**dict.fromkeys(PoseWeights.__dataclass_fields__, 0.0))
+    loss, parts = joint_loss(network, batch, estimate, nothing)
+    loss.backward()
+    assert {"local", "world"} <= parts.keys()
+    for part in (network.video_to_pose.encoder.out.weight, network.rotation.read_out[-1].weight):
+        assert part.grad is not None and part.grad.abs().max() > 0 and torch.isfinite(part.grad).all()
+
+
+def test_given_clips_hold_the_truth_and_its_rotations_fit(cache: Path) -> None:
+    """Positions and rotations handed to stage 2 are those of one pose: rotations carry rest bones onto positions."""
+    network, batch = MotionNetwork(NETWORK), BatchStream(cache, SMALL)[1]
+    batch = replace(batch, given=torch.ones_like(batch.given))
+    given = rotation_batch(look_at(network.video_to_pose, batch, None), batch)
+    assert torch.equal(given.positions, upright(batch.targets.positions, batch.targets.pitch))
+    rig, turns = batch.rig, upright_rotations(batch)
+    has_parent = (rig.parents >= 0) & rig.mask
+    parents = rig.parents.clamp_min(0)
+    rows = torch.arange(len(parents))[:, None]
+    bones = given.positions - given.positions[rows[..., None], torch.arange(2)[:, None], parents[:, None]]
+    assert torch.allclose(turns @ turns.transpose(-1, -2), torch.eye(3).expand_as(turns), atol=1e-4)
+    rest = rig.rest_positions - rig.rest_positions[rows, parents]
+    local = rig.rest_rotations[rows, parents].transpose(-1, -2) @ rest[..., None]
+    carried = (turns[rows[..., None], torch.arange(2)[:, None], parents[:, None]] @ local[:, None])[..., 0]
+    lengths_agree = (rest.norm(dim=-1)[:, None] - bones.norm(dim=-1)).abs() < 1e-3  # neither stretched nor another body
+    shown = has_parent[:, None] & lengths_agree & (rest.norm(dim=-1) > 0.03)[:, None]
+    cosine = torch.nn.functional.cosine_similarity(carried, bones, dim=-1)
+    assert shown.sum() > 20 and cosine[shown].median() > 0.999
+
+
+def test_a_joint_run_saves_both_stages_and_starts_from_two_models(cache: Path, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    start = MotionNetwork(NETWORK)
+    for stage in ("pose", "rotation"):
+        save_network(tmp_path / stage, replace(NETWORK, stages=(stage,)), start.state_dict())  # type: ignore[arg-type]
+    sources = (tmp_path / "pose", tmp_path / "rotation")
+    trainer = Trainer(SMALL, cache, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources)
+    begun = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    assert all(torch.equal(value, begun[name]) for name, value in start.state_dict().items())
+    figures = trainer.run()
+    assert {"mpjpe_percent", "world_degrees"} <= figures.keys()
+    saved = load_network(tmp_path / "run" / "last")
+    assert set(saved.config.stages) == {"pose", "rotation"}
+
+
+def test_a_run_of_no_steps_puts_models_together(cache: Path, tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    both, other = MotionNetwork(NETWORK), MotionNetwork(NETWORK)
+    save_network(tmp_path / "both", NETWORK, both.state_dict())
+    save_network(tmp_path / "other", replace(NETWORK, stages=("rotation",)), other.state_dict())
+    sources = (tmp_path / "both", tmp_path / "other")
+    still = replace(SMALL, steps=0)
+    Trainer(still, cache, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources).run()
+    made = load_network(tmp_path / "run" / "last").state_dict()
+    for name, value in made.items():
+        source = other if name.startswith("rotation.") else both
+        assert torch.equal(value, source.state_dict()[name]), name
+
+
+def test_weights_of_another_shape_are_refused(cache: Path, tmp_path: Path) -> None:
+    other = replace(NETWORK, rotation=replace(NETWORK.rotation, channels=24), stages=("rotation",))
+    save_network(tmp_path / "other", other, MotionNetwork(other).state_dict())
+    with pytest.raises(ReadError, match="shape"):
+        Trainer(SMALL, cache, tmp_path / "run", torch.device("cpu"), start_from=(tmp_path / "other",))
+
+
+def test_true_positions_get_rarer(cache: Path) -> None:
+    config = replace(SMALL, steps=1000)
+    shares = [BatchStream(cache, config)[step].given.float().mean() for step in (0, 900, 901, 902)]
+    assert shares[0] == 1 and sum(shares[1:]) < 3
