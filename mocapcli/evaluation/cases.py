@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from mocapcli.extensions import Metric
 from mocapcli.kinematics import depth_levels, motion_world, polar
 from mocapcli.metrics import Comparison, Pose, Subject, facing_turns
 from mocapcli.network.reference import RigReference
-from mocapcli.types import Motion, Skeleton
+from mocapcli.render.camera import Camera
+from mocapcli.types import Asset, Motion, Skeleton
 
 COPY = "copy"
 Points = Float[np.ndarray, "frames joints 3"]
@@ -23,6 +24,19 @@ MEAN_DISTANCE = (8 / np.pi) ** 0.5  # of a point whose three coordinates deviate
 
 
 @dataclass(frozen=True, eq=False)
+class Shot:
+    """What a case looks like: the user's asset, the clip's name and, where a video was given, it and its cameras.
+
+    The cameras stand in the truth's frame.
+    """
+
+    asset: Asset
+    title: str
+    frames: UInt8[np.ndarray, "frames height width 3"] | None = None
+    cameras: tuple[Camera, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """Everything there is to measure of one clip."""
 
@@ -31,6 +45,7 @@ class Case:
     fps: float
     predictions: Mapping[str, Pose] = field(default_factory=dict)  # by row
     project: Callable[[Points], Places] | None = None  # of the truth's frame, into the picture
+    shot: Shot | None = None
 
 
 def subject_of(reference: RigReference) -> Subject:
@@ -106,13 +121,16 @@ def measure_case(case: Case, metrics: Mapping[str, Metric]) -> Rows:
         copy = Comparison(case.subject, faced if metric.given_facing else plain, case.truth, case.fps)
         if metric.needs <= copy.has:
             rows[COPY][name] = float(metric.measure(copy))
+    measured: dict[int, Figures] = {}  # some rows are one and the same pose
     for row, pose in case.predictions.items():
-        comparison = Comparison(case.subject, pose, case.truth, case.fps)
-        rows[row] = {
-            name: float(metric.measure(comparison))
-            for name, metric in metrics.items()
-            if metric.needs <= comparison.has
-        }
+        if id(pose) not in measured:
+            comparison = Comparison(case.subject, pose, case.truth, case.fps)
+            measured[id(pose)] = {
+                name: float(metric.measure(comparison))
+                for name, metric in metrics.items()
+                if metric.needs <= comparison.has
+            }
+        rows[row] = dict(measured[id(pose)])
     return rows
 
 

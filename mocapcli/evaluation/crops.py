@@ -1,14 +1,16 @@
-"""A video of a subject to what the network looks at: square crops of one size, background removed, subject centred.
-
-The same geometry as training's crops (`mocapcli.training.samples`), from masks instead of known vertices.
-"""
+"""Videos whose masks are known: the crops of them, and the squares in whose shares places are measured."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
 
+from mocapcli.capturing.clip import CropClip
+from mocapcli.render.camera import Camera
+from mocapcli.subject.cut import cut_crop
+from mocapcli.subject.find import Crops
+from mocapcli.subject.follow import Track
+from mocapcli.subject.path import crop_cameras, path_of
 from mocapcli.training.samples import MARGIN
 
 CERTAIN = 0.5  # a pixel whose mask is above belongs to the subject
@@ -43,29 +45,25 @@ def crop_boxes(masks: Float[np.ndarray, "frames height width"]) -> CropBoxes:
     return CropBoxes((boxes[:, :2] + boxes[:, 2:]) / 2 - side / 2, side)
 
 
-def cut_crops(
+def cut_clip(
     frames: UInt8[np.ndarray, "frames height width 3"],
     masks: Float[np.ndarray, "frames height width"],
-    boxes: CropBoxes,
-    side: int,
-) -> UInt8[np.ndarray, "frames side side 4"]:
-    """RGB on black and the mask, `side` pixels square."""
-    out = np.zeros((len(frames), side, side, 4), np.uint8)
-    for number, (frame, mask, corner) in enumerate(zip(frames, masks, boxes.corners, strict=True)):
-        cover = np.clip(mask, 0, 1)[..., None]
-        out[number, ..., :3] = _cut((frame * cover).round().astype(np.uint8), corner, boxes.width, side)
-        out[number, ..., 3] = _cut((255 * cover[..., 0]).round().astype(np.uint8), corner, boxes.width, side)
-    return out
-
-
-def _cut(image: np.ndarray, corner: Float[np.ndarray, " 2"], width: float, side: int) -> np.ndarray:
-    """A square resampled; black outside the image."""
-    low = np.floor(corner).astype(int)
-    count = int(np.ceil(width)) + 2
-    patch = np.zeros((count, count, *image.shape[2:]), np.uint8)
-    (left, top), (right, bottom) = np.maximum(low, 0), np.minimum(low + count, image.shape[1::-1])
-    if right > left and bottom > top:
-        patch[top - low[1] : bottom - low[1], left - low[0] : right - low[0]] = image[top:bottom, left:right]
-    x, y = corner - low
-    small = Image.fromarray(patch).resize((side, side), Image.Resampling.BILINEAR, (x, y, x + width, y + width))
-    return np.asarray(small)
+    fps: float,
+    full: Camera,
+    size: int,
+) -> CropClip:
+    """The crops that `mocap capture` would cut if its segmenter gave these masks."""
+    cover = np.rint(255 * np.clip(masks, 0, 1)).astype(np.uint8)
+    track = Track(1)
+    for number, mask in enumerate(cover > 0):
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if len(rows):
+            box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+            track.rows.extend([number, *map(float, box), float(mask.sum()), 0.0])
+    path = path_of(track, np.zeros(len(frames), bool), full, 1.0, fps)
+    cameras = crop_cameras(path, full, size, fps)
+    clip = CropClip(size)
+    for number, (frame, mask, camera) in enumerate(zip(frames, cover, cameras, strict=True)):
+        image = cut_crop(frame, mask, full, camera)[None]
+        clip.add(Crops(image, (camera,), path.confidence[number : number + 1], np.array([number / fps])))
+    return clip

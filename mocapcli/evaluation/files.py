@@ -1,6 +1,6 @@
 """Two animation files against each other on one rig: other systems' output, in any format."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.evaluation.cases import Case, curves_of, measure_case, pose_of, subject_of
-from mocapcli.evaluation.run import Judged, Results, summarise
+from mocapcli.evaluation.results import Judged, Results, summarise
 from mocapcli.extensions import Metric
 from mocapcli.formats import read_asset
 from mocapcli.kinematics import crop
@@ -34,7 +34,7 @@ def compare_files(predicted: Path, truth: Path, rig: Path, metrics: Mapping[str,
     reference = reference_of_asset(asset)
     notes: list[str] = []
     judged = []
-    for name, first, second in pair_clips(read_asset(predicted), read_asset(truth), predicted, truth):
+    for name, first, second in pair_clips(read_asset(predicted), read_asset(truth), predicted, truth, notes):
         clips = [on_rig(motion, source, asset.rig.skeleton, notes) for source, motion in (first, second)]
         one, two = same_frames(clips[0], clips[1], notes)
         poses = [pose_of(asset.rig.skeleton, clip) for clip in (one, two)]
@@ -46,16 +46,17 @@ def compare_files(predicted: Path, truth: Path, rig: Path, metrics: Mapping[str,
 Clip = tuple[Skeleton, Motion]
 
 
-def pair_clips(predicted: Asset, truth: Asset, first: Path, second: Path) -> list[tuple[str, Clip, Clip]]:
+def pair_clips(
+    predicted: Asset, truth: Asset, first: Path, second: Path, notes: list[str]
+) -> list[tuple[str, Clip, Clip]]:
     """Clips of one name; where each file has a single one, those two, whatever they are called."""
     for path, asset in ((first, predicted), (second, truth)):
         if not asset.motions:
             raise InvalidDataError("there is no clip in it", path=path)
     if len(predicted.motions) == len(truth.motions) == 1:
-        named = {truth.motions[0].name: predicted.motions[0]}
+        pairs = [(truth.motions[0], predicted.motions[0])]
     else:
-        named = {motion.name: motion for motion in predicted.motions}
-    pairs = [(motion, named[motion.name]) for motion in truth.motions if motion.name in named]
+        pairs = pair_by_name(truth.motions, predicted.motions)
     if not pairs:
         listed = [", ".join(repr(motion.name) for motion in asset.motions[:4]) for asset in (predicted, truth)]
         raise InvalidDataError(
@@ -63,7 +64,17 @@ def pair_clips(predicted: Asset, truth: Asset, first: Path, second: Path) -> lis
             path=first,
             remedy="pick one of each with mocap convert --clip",
         )
+    alone = [motion for motion in truth.motions if all(motion is not true for true, _ in pairs)]
+    if alone:
+        names = ", ".join(repr(motion.name) for motion in alone[:4]) + (" …" if len(alone) > 4 else "")
+        notes.append(f"{len(alone)} of the {len(truth.motions)} true clips are not predicted: {names}")
     return [(true.name, (predicted.rig.skeleton, guess), (truth.rig.skeleton, true)) for true, guess in pairs]
+
+
+def pair_by_name(true: Sequence[Motion], predicted: Sequence[Motion]) -> list[tuple[Motion, Motion]]:
+    """As written first, then by letters and digits alone: BVH and others keep names in their own way."""
+    matches = match_joints([motion.name for motion in predicted], [motion.name for motion in true]).sources
+    return [(motion, predicted[match]) for motion, match in zip(true, matches, strict=True) if match >= 0]
 
 
 def on_rig(motion: Motion, source: Skeleton, rig: Skeleton, notes: list[str]) -> Motion:

@@ -10,10 +10,9 @@ from pathlib import Path
 from mocapcli.console import printable
 from mocapcli.evaluation.canvas import Canvas, Place, new_canvas
 from mocapcli.evaluation.cases import COPY
-from mocapcli.evaluation.run import Results
+from mocapcli.evaluation.results import Results, headline, merged_rows
 from mocapcli.extensions import Metric
 
-SHOWN = ("rotation_local_deg", "rotation_world_deg", "mpjpe_percent")
 COLOURS = ("#2f6fb3", "#e08a2c", "#4a9d5b", "#a45bb0", "#7a7a7a")
 COPY_COLOUR, GRID, INK = "#c8392b", "#e2e2e2", "#222222"
 LABEL, PANEL, GAP, TOP, ROW = 150.0, 250.0, 36.0, 58.0, 15.0
@@ -35,8 +34,9 @@ class Axis:
 
 def draw_results(path: Path, results: Results, metrics: Mapping[str, Metric]) -> None:
     """Bars by family above, clips below; one column for each headline figure."""
-    columns = [name for name in SHOWN if name in metrics and name in results.rows.get(COPY, {})]
-    rows = [row for row in results.rows if row != COPY and "_noise_" not in row][: len(COLOURS)]
+    columns = headline(results, metrics)
+    kept = [row for row in merged_rows(results) if row != COPY and row not in results.absent]
+    rows = [row for row in kept if "_noise_" not in row][: len(COLOURS)]
     families = list(results.families)
     bars = max(1, len(families)) * (ROW * max(1, len(rows)) * 0.6 + 6)
     width = LABEL + max(2, len(columns)) * (PANEL + GAP) + 10

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from jaxtyping import Float
 from mocapcli.data.cache import Cache
 from mocapcli.data.noise import drift
 from mocapcli.data.windows import Window, cut_motion, random_of
-from mocapcli.evaluation.cases import Case, pose_from_rotations, pose_of, subject_of
+from mocapcli.evaluation.cases import Case, Shot, pose_from_rotations, pose_of, subject_of
+from mocapcli.evaluation.run import Job
 from mocapcli.metrics import Pose, Subject
 from mocapcli.network.anchored import estimate_deltas, estimate_noise
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
@@ -18,7 +20,7 @@ from mocapcli.network.rotation_head import RotationHead
 
 NOISES = (0.0, 0.005, 0.01)  # of the rig's size, standard deviation of each coordinate
 MEMORY_SECONDS = 0.15  # after which the noise has forgotten all but 1/e of itself
-CLOSED_FORM = "closed_form"
+CLOSED_FORM, FACTORISED = "closed_form", "factorised"
 Points = Float[np.ndarray, "frames joints 3"]
 Turns = Float[np.ndarray, "frames joints 3 3"]
 
@@ -30,11 +32,13 @@ class PositionsToRotations:
     heads: Mapping[str, RotationHead] = field(default_factory=dict)  # by row
     noises: tuple[float, ...] = NOISES
     seed: int = 0
+    absent: Mapping[str, str] = field(default_factory=dict)
     name: str = "p2r"
+    remark: str = "factorised is the closed form here: the positions are given, nobody has to find them"
 
     @property
     def rows(self) -> tuple[str, ...]:
-        return tuple(row_name(row, level) for level in self.noises for row in (CLOSED_FORM, *self.heads))
+        return tuple(row_name(row, level) for level in self.noises for row in (CLOSED_FORM, FACTORISED, *self.heads))
 
     def case(self, cache: Cache, window: Window) -> Case:
         asset = cache.load(window.entry)
@@ -42,13 +46,21 @@ class PositionsToRotations:
         reference = reference_of_asset(asset)
         subject, truth = subject_of(reference), pose_of(asset.rig.skeleton, motion)
         noise = correlated_noise(self.seed, window.label, truth.positions.shape[:2], motion.fps) * subject.size
-        predictions = {}
+        predictions: dict[str, Pose] = {}
         for level in self.noises:
             points = truth.positions + level * noise
-            predictions[row_name(CLOSED_FORM, level)] = posed(subject, closed_form(points, reference), points)
+            computed = posed(subject, closed_form(points, reference), points)
+            predictions |= {row_name(row, level): computed for row in (CLOSED_FORM, FACTORISED)}
             for row, head in self.heads.items():
                 predictions[row_name(row, level)] = posed(subject, run_head(head, points, reference), points)
-        return Case(subject, truth, motion.fps, predictions)
+        return Case(subject, truth, motion.fps, predictions, shot=Shot(asset, f"{asset.rig.name}: {motion.name}"))
+
+    def jobs(self, cache: Cache, window: Window) -> dict[str, Job]:
+        asset = cache.load(window.entry)
+        motion = cut_motion(asset.motions[window.motion], window.start, window.frames)
+        reference, points = reference_of_asset(asset), pose_of(asset.rig.skeleton, motion).positions
+        heads = {f"stage 2 ({row})": partial(run_head, head, points, reference) for row, head in self.heads.items()}
+        return {"closed form": partial(closed_form, points, reference), **heads}
 
 
 def row_name(row: str, noise: float) -> str:

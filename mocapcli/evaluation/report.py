@@ -4,31 +4,33 @@ import csv
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mocapcli.console import printable
 from mocapcli.evaluation.cases import COPY, Rows, skill
-from mocapcli.evaluation.run import Results
+from mocapcli.evaluation.results import Results, headline, merged_rows
 from mocapcli.extensions import Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-HEADLINE = ("rotation_local_deg", "rotation_world_deg", "mpjpe_percent")  # in the tables of families
-
 
 def figure_table(results: Results, metrics: Mapping[str, Metric]) -> "Table":
-    """One line a figure and row: value, the copy's, skill."""
+    """One line a figure and row: value, the copy's, skill. Rows that are the same throughout share a line."""
     from rich.table import Table
 
     table = Table("figure", "row", box=None, pad_edge=False)
     for column in ("value", "copy", "skill"):
         table.add_column(column, justify="right")
+    names = merged_rows(results)
     for name, metric in metrics.items():
         label = metric.description
         for row, value, copy in _lines(results.rows, name):
+            if row not in names:
+                continue
             worth = skill(value, copy, metric.ideal)
-            table.add_row(label, row, _number(value), _number(copy), _number(worth, sign=True))
+            told = results.absent[row].partition(":")[0] if row in results.absent else _number(value)
+            table.add_row(label, names[row], told, _number(copy), _number(worth, sign=True))
             label = ""
     return table
 
@@ -37,11 +39,9 @@ def family_tables(results: Results, metrics: Mapping[str, Metric]) -> "list[Tabl
     """One for each headline figure: families by rows, the copy first."""
     from rich.table import Table
 
-    rows = [row for row in results.rows if "_noise_" not in row]
+    rows = [row for row in merged_rows(results) if "_noise_" not in row and row not in results.absent]
     tables = []
-    for name in HEADLINE:
-        if name not in metrics or name not in results.rows.get(COPY, {}):
-            continue
+    for name in headline(results, metrics):
         table = Table(metrics[name].description, box=None, pad_edge=False)
         for row in rows:
             table.add_column(row, justify="right")
@@ -50,6 +50,31 @@ def family_tables(results: Results, metrics: Mapping[str, Metric]) -> "list[Tabl
             table.add_row(printable(family), *(_number(value) for value in values))
         tables.append(table)
     return tables
+
+
+def speed_table(speed: Mapping[str, Any]) -> "Table":
+    """Frames per second by stage; `speed_words` says on what."""
+    from rich.table import Table
+
+    table = Table("speed", box=None, pad_edge=False)
+    for column in ("frames/s", "ms a frame"):
+        table.add_column(column, justify="right")
+    for stage, figures in speed["stages"].items():
+        table.add_row(stage, f"{figures['frames_per_second']:.1f}", f"{figures['milliseconds']:.2f}")
+    return table
+
+
+def speed_words(speed: Mapping[str, Any]) -> str:
+    """How the speed was measured."""
+    joints = ", ".join(str(count) for count in speed["joints"])
+    threads = f"{speed['threads']} thread" + "s" * (speed["threads"] != 1)
+    load, cores = speed["load"], speed["cores"]
+    busy = "" if load is None or load < cores else f", others at work (load {load:g} on {cores} cores): too low"
+    return (
+        f"on {speed['device']} ({speed['processor']}, {threads}{busy}); median of {speed['runs']} runs of each of"
+        f" {speed['clips']} clips (rigs of {joints} joints) after a warm-up; drawing, decoding and segmenting the video"
+        " is left out"
+    )
 
 
 def write_csv(path: Path, results: Results, metrics: Mapping[str, Metric]) -> None:

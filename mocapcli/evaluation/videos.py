@@ -1,7 +1,8 @@
 """V2P and E2E: rendered videos of held-back clips to positions, and on to rotations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -10,15 +11,15 @@ from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import Cache
 from mocapcli.data.videos import Video, window_video
 from mocapcli.data.windows import Window, cut_motion
-from mocapcli.evaluation.cases import Case, pose_of, subject_of, turns_about_vertical
+from mocapcli.evaluation.cases import Case, Shot, pose_of, subject_of, turns_about_vertical
 from mocapcli.evaluation.crops import crop_boxes
-from mocapcli.evaluation.positions import CLOSED_FORM, closed_form, posed
-from mocapcli.evaluation.predictors import Footage, Prediction, Predictor
+from mocapcli.evaluation.positions import CLOSED_FORM, FACTORISED, closed_form, posed, run_head
+from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction, Predictor
+from mocapcli.evaluation.run import Job
 from mocapcli.metrics import Pose, Subject
 from mocapcli.network.reference import RigReference, reference_of_asset
 from mocapcli.types import Asset
 
-FACTORISED = "factorised"
 Points = Float[np.ndarray, "frames joints 3"]
 
 
@@ -29,7 +30,9 @@ class VideoToPositions:
     predictors: Mapping[str, Predictor]
     appearance: Appearance = "own"
     seed: int = 0
+    absent: Mapping[str, str] = field(default_factory=dict)
     name: str = "v2p"
+    remark: str = "closed_form, factorised and direct differ in rotations, which v2p does not ask for"
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -43,7 +46,14 @@ class VideoToPositions:
             places, noise = scene.shares(prediction), prediction.noise
             poses[row] = Pose(prediction.positions, None, places, prediction.travels, stands=False, noise=noise)
         truth = Pose(scene.truth.positions, None, scene.true_places, stands=False)
-        return Case(scene.subject, truth, scene.footage.fps, poses, scene.project)
+        return Case(scene.subject, truth, scene.footage.fps, poses, scene.project, scene.shot)
+
+    def jobs(self, cache: Cache, window: Window) -> dict[str, Job]:
+        scene = film_window(cache, window, self.appearance, self.seed)
+        return {
+            f"stage 1 ({row})": partial(predictor.predict, scene.asset, scene.footage)
+            for row, predictor in self.predictors.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -53,11 +63,18 @@ class VideoToRotations:
     predictors: Mapping[str, Predictor]
     appearance: Appearance = "own"
     seed: int = 0
+    absent: Mapping[str, str] = field(default_factory=dict)
     name: str = "e2e"
+    remark: str = "closed_form is given the true positions, all others the video alone"
 
     @property
     def rows(self) -> tuple[str, ...]:
         return (CLOSED_FORM, *([FACTORISED] if self.predictors else []), *self.predictors)
+
+    @property
+    def factorised(self) -> str:
+        """Whose positions the closed form is tried on."""
+        return "ours" if "ours" in self.predictors else next(iter(self.predictors), "")
 
     def case(self, cache: Cache, window: Window) -> Case:
         scene = film_window(cache, window, self.appearance, self.seed)
@@ -65,14 +82,33 @@ class VideoToRotations:
         poses = {CLOSED_FORM: posed(scene.subject, closed_form(points, scene.reference), points)}
         for row, predictor in self.predictors.items():
             found = predictor.predict(scene.asset, scene.footage)
-            if FACTORISED not in poses:
+            if row == self.factorised:
                 rotations = closed_form(found.positions, scene.reference, found.noise)
                 poses[FACTORISED] = posed(scene.subject, rotations, found.positions)
             if found.rotations is not None:
-                poses[row] = posed(scene.subject, found.rotations, found.positions)
-        poses = {row: Pose(pose.positions, pose.rotations, stands=False) for row, pose in poses.items()}
+                roots = found.positions if found.roots is None else found.roots
+                poses[row] = posed(scene.subject, found.rotations, roots)
+        ordered = {row: poses[row] for row in self.rows if row in poses}
+        poses = {row: Pose(pose.positions, pose.rotations, stands=False) for row, pose in ordered.items()}
         truth = Pose(points, scene.truth.rotations, stands=False)
-        return Case(scene.subject, truth, scene.footage.fps, poses)
+        return Case(scene.subject, truth, scene.footage.fps, poses, shot=scene.shot)
+
+    def jobs(self, cache: Cache, window: Window) -> dict[str, Job]:
+        scene = film_window(cache, window, self.appearance, self.seed)
+        points, reference = scene.truth.positions, scene.reference
+        jobs: dict[str, Job] = {}
+        for row, predictor in self.predictors.items():
+            if isinstance(predictor, NetworkPredictor):
+                first = replace(predictor, rotate=False, refine_iterations=0)
+                jobs[f"stage 1 ({row})"] = partial(first.predict, scene.asset, scene.footage)
+                if predictor.rotate:
+                    head = predictor.network.rotation
+                    jobs[f"stage 2 ({row})"] = partial(run_head, head, points, reference)
+                if predictor.refine_iterations:
+                    both = replace(predictor, refine_iterations=0)
+                    jobs[f"stages 1 and 2 ({row})"] = partial(both.predict, scene.asset, scene.footage)
+            jobs[f"end to end ({row})"] = partial(predictor.predict, scene.asset, scene.footage)
+        return {**jobs, "closed form": partial(closed_form, points, reference)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +122,14 @@ class FilmedWindow:
     truth: Pose
     true_places: Float[np.ndarray, "frames joints 2"]  # of the filmed body
     video: Video
+    title: str
+
+    @property
+    def shot(self) -> Shot:
+        """The cameras turned into the truth's frame, where they stand at the origin."""
+        turned = zip(self.video.cameras, camera_turns(self.video), strict=True)
+        cameras = [replace(camera, position=np.zeros(3), rotation=turn @ camera.rotation) for camera, turn in turned]
+        return Shot(self.asset, self.title, self.video.frames, tuple(cameras))
 
     def project(self, points: Points) -> Float[np.ndarray, "frames joints 2"]:
         """Points of the camera's gravity-up frame in the picture, as shares of the crop's side."""
@@ -120,7 +164,8 @@ def film_window(cache: Cache, window: Window, appearance: Appearance, seed: int)
     pixels = np.stack([camera.project(row)[0] for camera, row in zip(video.cameras, filmed, strict=True)])
     boxes = crop_boxes(video.masks)
     places = (pixels - boxes.corners[:, None]) / boxes.width
-    return FilmedWindow(asset, reference, subject_of(reference), footage, truth, places, video)
+    title = f"{asset.rig.name}: {motion.name}"
+    return FilmedWindow(asset, reference, subject_of(reference), footage, truth, places, video, title)
 
 
 def camera_turns(video: Video) -> Float[np.ndarray, "frames 3 3"]:

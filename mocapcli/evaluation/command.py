@@ -1,0 +1,192 @@
+"""What `mocap eval` does: files, a split or a part of it, or parts put together; then tables, files, charts, a film."""
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+from tqdm import tqdm
+
+from mocapcli.adapting.budget import parse_budget
+from mocapcli.batch.shard import Shard, parse_shard
+from mocapcli.console import note, show, warnings_as_notes
+from mocapcli.data.appearance import Appearance
+from mocapcli.data.cache import INDEX, Cache, open_cache
+from mocapcli.data.splits import Split
+from mocapcli.data.windows import Window, evaluation_windows
+from mocapcli.errors import MocapError, UsageError
+from mocapcli.evaluation.partial import Partial
+from mocapcli.evaluation.report import family_tables, figure_table, speed_table, speed_words, write_csv
+from mocapcli.evaluation.request import Request, check
+from mocapcli.evaluation.results import Results, summarise
+from mocapcli.evaluation.run import Setting, judge
+from mocapcli.evaluation.settings import Scene, build_setting
+from mocapcli.evaluation.shards import merge_parts, part_of
+from mocapcli.evaluation.sources import cache_of_assets, cache_of_zoo, code_commit, model_folder, weights_digest
+from mocapcli.extensions import Metric
+from mocapcli.whole_file import whole_file
+
+Metrics = dict[str, Metric]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A split with all that decides its figures."""
+
+    cache: Cache
+    setting: Setting
+    windows: list[Window]  # of the whole split
+    shard: Shard | None
+    run: dict[str, Any]  # whatever changes the figures of a window
+
+    @property
+    def own_windows(self) -> list[Window]:
+        return self.windows if self.shard is None else self.shard.select(self.windows, lambda window: window.label)
+
+
+def evaluate(request: Request, metrics: Metrics) -> None:
+    check(request)
+    if request.files and not request.merge:
+        deliver(compare(request, metrics), request, metrics)
+    elif request.merge:
+        deliver(merge_parts(request.files), request, metrics)
+    else:
+        with ExitStack() as stack:
+            evaluate_split(request, metrics, stack)
+
+
+def compare(request: Request, metrics: Metrics) -> Results:
+    from mocapcli.evaluation.files import compare_files
+
+    first, second = request.files
+    with warnings_as_notes() as warned:
+        found = compare_files(first, second, cast(Path, request.rig), metrics)
+    for line in (*warned, *found.notes):
+        note(line)
+    return found.results
+
+
+def evaluate_split(request: Request, metrics: Metrics, stack: ExitStack) -> None:
+    job = job_of(request, metrics, stack)
+    results = judge_split(job, request, metrics)
+    if request.speed:
+        from mocapcli.evaluation.speed import measure_speed
+
+        results = replace(results, speed=measure_speed(job.setting, job.cache, job.windows))
+    part = None
+    if job.shard is not None:
+        part = part_of(results, job.shard, job.run, [window.label for window in job.windows])
+    deliver(results, request, metrics, part)
+    if request.video is not None:
+        from mocapcli.evaluation.film import write_film
+
+        write_film(request.video, results, job.cache, job.windows, job.setting, metrics)
+    if request.outputs:
+        partial_path(request).unlink(missing_ok=True)
+
+
+def job_of(request: Request, metrics: Metrics, stack: ExitStack) -> Job:
+    cache = cache_of(request, stack)
+    if request.setting == "p2r":  # thousands of small matrices: a second thread only waits
+        import torch
+
+        torch.set_num_threads(1)
+    shard = parse_shard(request.shard)
+    look, budget = cast(Appearance, request.appearance), parse_budget(request.adapt)
+    scene = Scene(look, request.seed, budget, request.refine_iterations)
+    setting = build_setting(request.setting, request.models, scene)
+    windows = evaluation_windows(cache, cast(Split, request.split), request.per_family, request.seed)
+    if not windows:
+        raise MocapError(f"the split {request.split!r} has no clips", path=cache.folder, remedy="see mocap data info")
+    return Job(cache, setting, windows, shard, run_of(request, cache, setting, metrics))
+
+
+def cache_of(request: Request, stack: ExitStack) -> Cache:
+    if sum(source is not None for source in (request.assets, request.cache, request.zoo)) != 1:
+        raise UsageError("say on what to evaluate", remedy="one of --assets DIR, --cache DIR, --zoo N")
+    if request.cache is not None:
+        return open_cache(request.cache)
+    if request.assets is not None:
+        return cache_of_assets(request.assets)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mocap-zoo-")))
+    return cache_of_zoo(request.zoo or 1, str(request.split), folder)
+
+
+def run_of(request: Request, cache: Cache, setting: Setting, metrics: Metrics) -> dict[str, Any]:
+    """Whatever changes the figures of a window."""
+    return {
+        "split": request.split,
+        "setting": setting.name,
+        "rows": list(setting.rows),
+        "weights": [weights_digest(model_folder(name)) for name in request.models.all],
+        "cache": hashlib.sha256((cache.folder / INDEX).read_bytes()).hexdigest()[:16],
+        "appearance": getattr(setting, "appearance", None),
+        "adapt": parse_budget(request.adapt),
+        "refine_iterations": request.refine_iterations,
+        "metrics": list(metrics),
+        "seed": request.seed,
+        "commit": code_commit(),
+    }
+
+
+def judge_split(job: Job, request: Request, metrics: Metrics) -> Results:
+    """With a file to write, what is done so far is kept beside it until the files are written."""
+    partial = Partial(partial_path(request), job.run) if request.outputs else None
+    try:
+        with progress_bar(len(job.own_windows)) as bar:
+            judged = list(judge(job.cache, job.own_windows, job.setting, metrics, partial, bar.update))
+    finally:
+        if partial:
+            partial.close()
+    facts = (request.split, job.setting.name, request.models.label, job.run["commit"])
+    return summarise(judged, *facts, job.setting.absent, job.setting.remark)
+
+
+def partial_path(request: Request) -> Path:
+    first = request.outputs[0]
+    return first.with_name(first.name + ".partial.jsonl")
+
+
+def progress_bar(total: int) -> "tqdm[Any]":
+    return tqdm(total=total, desc="eval", unit="clip", file=sys.stderr, disable=None)
+
+
+def deliver(results: Results, request: Request, metrics: Metrics, part: dict[str, Any] | None = None) -> None:
+    """Files first, then what people see. Of a shard, what merging needs."""
+    text = json.dumps(part or results.as_dict(), indent=2)
+    writers: list[tuple[Path | None, Callable[[Path], object]]] = [
+        (request.output, lambda path: path.write_text(text + "\n", encoding="utf-8")),
+        (request.csv, lambda path: write_csv(path, results, metrics)),
+        (request.plot, lambda path: draw(path, results, metrics)),
+    ]
+    for path, write in writers:
+        if path is not None:
+            with whole_file(path) as temporary:
+                write(temporary)
+    if request.as_json:
+        typer.echo(text)
+    elif part is None:
+        show_results(results, metrics)
+
+
+def draw(path: Path, results: Results, metrics: Metrics) -> None:
+    from mocapcli.evaluation.plot import draw_results
+
+    draw_results(path, results, metrics)
+
+
+def show_results(results: Results, metrics: Metrics) -> None:
+    show(figure_table(results, metrics))
+    if len(results.families) > 1:
+        for table in family_tables(results, metrics):
+            show("", table)
+    if results.speed is not None:
+        show("", speed_table(results.speed), speed_words(results.speed))
+    if results.notes:
+        show("", *results.notes)
