@@ -1,8 +1,5 @@
-"""Video in: every container and folder, times, rotation, depth, alpha, damage; and memory that does not grow."""
+"""Video in: every container and folder, rotation, depth and alpha."""
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import av
@@ -10,27 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mocapcli.errors import PluginError, ReadError, UnsupportedError, UsageError
 from mocapcli.render.movie import write_gif
 from mocapcli.video import open_video
-from mocapcli.video.frames import Notes, Picture
-from mocapcli.video.steady import Clock, steady
 from mocapcli.video.tones import HLG, PQ, light_of, tone_map
-from video_helpers import encode, moving_square, numbered, numbers_of, turn_mp4
-
-
-def all_frames(video):
-    chunks = list(video.chunks())
-    return (
-        np.concatenate([c.pixels for c in chunks]),
-        np.concatenate([c.times for c in chunks]),
-        np.concatenate([c.held for c in chunks]),
-    )
-
-
-def shown(video):
-    return [number for chunk in video.chunks() for number in numbers_of(chunk)]
-
+from video_helpers import all_frames, encode, moving_square, numbered, shown, turn_mp4
 
 # ---------------------------------------------------------------- containers
 
@@ -133,79 +113,7 @@ def test_one_picture_is_a_video_of_one_frame(tmp_path):
     assert all_frames(open_video(tmp_path / "x.png"))[0].shape == (1, 32, 48, 3)
 
 
-# ---------------------------------------------------------------- time
-
-
-def test_variable_rate_shows_the_nearest_picture(tmp_path):
-    times = [0, 100, 130, 400, 900, 1000]
-    path = encode(tmp_path / "x.mp4", numbered(6), times=times)
-    expected = [int(np.argmin(np.abs(np.array(times) - at))) for at in range(0, 1001, 100)]
-    video = open_video(path, fps=10)
-    assert shown(video) == expected
-    _, at, held = all_frames(video)
-    np.testing.assert_allclose(at, np.arange(11) / 10, atol=1e-9)
-    assert (
-        held.tolist() == [False, False, False, False, False, True, True, True, False, False, False] or held[5:8].any()
-    )
-
-
-@pytest.mark.parametrize(("fps", "expected"), [(5, [0, 2, 4, 6, 8]), (20, [n // 2 for n in range(19)])])
-def test_another_rate(tmp_path, fps, expected):
-    path = encode(tmp_path / "x.mp4", numbered(10))
-    found = shown(open_video(path, fps=fps))
-    assert np.abs(np.array(found) - expected).max() <= (1 if fps > 10 else 0)
-    assert len(found) == len(expected)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "first", "count"), [(0.5, None, 5, 15), (None, 0.7, 0, 7), (0.3, 0.8, 3, 5), (1.45, 1.95, 14, 5)]
-)
-def test_a_part(tmp_path, start, end, first, count):
-    video = open_video(encode(tmp_path / "x.mp4", numbered(20), g=6), start=start, end=end)
-    assert shown(video) == list(range(first, first + count))
-    assert all_frames(video)[1][0] == pytest.approx(start or 0)
-
-
-def test_seeking_gives_what_running_through_gives(tmp_path):
-    path = encode(tmp_path / "x.mp4", np.repeat(numbered(20), 5, axis=0), g=25)
-    whole, times, _ = all_frames(open_video(path))
-    part, part_times, _ = all_frames(open_video(path, start=6.0))
-    np.testing.assert_array_equal(part, whole[60:])
-    np.testing.assert_allclose(part_times, times[60:])
-
-
-def pictures_at(*times):
-    return [Picture(time, np.full((1, 1, 3), number, np.uint8)) for number, time in enumerate(times)]
-
-
-def test_nothing_is_shown_before_the_first_picture():
-    found = list(steady(pictures_at(1.0, 1.1, 1.2), Clock(10, 0.0, native_fps=10), Notes()))
-    assert [round(each.time, 6) for each in found] == [1.0, 1.1, 1.2]
-
-
-def test_forged_time_stamps_neither_hang_nor_run_backwards():
-    notes = Notes()
-    found = list(steady(pictures_at(0.0, 0.1, 0.05, -4.0, 1e9, 1e9 + 0.1), Clock(10, native_fps=10), notes))
-    assert [int(each.pixels[0, 0, 0]) for each in found] == [0, 1, 4, 5]
-    assert len(notes) == 2
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"fps": 0}, {"fps": 1e6}, {"start": -1}, {"start": 2, "end": 1}, {"start": float("nan")}]
-)
-def test_senseless_wishes(tmp_path, wrong):
-    path = encode(tmp_path / "x.mp4", numbered(2))
-    with pytest.raises(UsageError):
-        open_video(path, **wrong)
-
-
-def test_a_part_after_the_end(tmp_path):
-    with pytest.raises(UsageError, match=r"ends at 0\.20 s, before --start 5"):
-        open_video(encode(tmp_path / "x.mp4", numbered(2)), start=5)
-
-
 # ---------------------------------------------------------------- how the phone was held
-
 
 CORNERS = {  # display matrix (a, b, c, d) -> where the bright top left corner is seen
     "upright": ((1, 0, 0, 1), (0, 0)),
@@ -306,132 +214,3 @@ def test_no_alpha_where_there_is_none(tmp_path):
     video = open_video(encode(tmp_path / "x.mp4", numbered(2)))
     assert not video.alpha
     assert next(video.chunks()).alpha is None
-
-
-# ---------------------------------------------------------------- damage
-
-
-def test_a_video_that_breaks_off_is_used_and_told(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (30, 64, 64, 3), np.uint8)
-    path = tmp_path / "x.mkv"
-    encode(path, noise, codec="libx264", g=5)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    video = open_video(path)
-    count = len(all_frames(video)[0])
-    assert 8 <= count <= 22
-    assert any("breaks off" in note for note in video.notes), video.notes
-
-
-def test_garbage_in_the_middle_is_left_out_and_told(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (30, 64, 64, 3), np.uint8)
-    path = encode(tmp_path / "x.avi", noise, codec="png", pix_fmt="rgb24")
-    data = bytearray(path.read_bytes())
-    places = [at for at in range(len(data) - 8) if data[at : at + 4] == b"\x89PNG"]
-    for at in places[10:16]:
-        data[at : at + 64] = bytes(64)
-    path.write_bytes(bytes(data))
-    video = open_video(path)
-    pixels, _, held = all_frames(video)
-    assert len(pixels) == 30
-    assert held[10:16].sum() >= 4
-    assert not held[:9].any() and not held[17:].any()
-    assert ["damaged" in note for note in video.notes] == [True, False]
-    assert f"for {held.sum()} frames" in video.notes[1]
-
-
-@pytest.mark.parametrize("name", ["x.mp4", "x.webm", "x.gif", "x.avi"])
-@pytest.mark.parametrize("content", [b"", b"no video at all" * 50, b"#EXTM3U\n#EXTINF:1,\nhttp://localhost:1/x.ts\n"])
-def test_what_is_no_video(tmp_path, name, content):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(ReadError) as caught:
-        open_video(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_mp4_without_its_index(tmp_path):
-    path = encode(tmp_path / "x.mp4", numbered(10))
-    data = path.read_bytes()
-    path.write_bytes(data[: data.index(b"moov") - 4])
-    with pytest.raises(ReadError, match="no video that can be read"):
-        open_video(path)
-
-
-def test_sound_only(tmp_path):
-    path = tmp_path / "x.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    with pytest.raises(ReadError, match="holds no video"):
-        open_video(path)
-
-
-def test_a_playlist_opens_nothing_else(tmp_path):
-    secret = encode(tmp_path / "secret.ts", numbered(4), codec="mpeg2video")
-    (tmp_path / "x.mp4").write_text(f"ffconcat version 1.0\nfile {secret.name}\n")
-    with pytest.raises(ReadError):
-        open_video(tmp_path / "x.mp4")
-
-
-def test_errors_of_choice(tmp_path):
-    with pytest.raises(UsageError, match="download it first"):
-        open_video("https://example.org/x.mp4")
-    with pytest.raises(ReadError, match="no such file"):
-        open_video(tmp_path / "none.mp4")
-    with pytest.raises(ReadError, match="no pictures in this folder"):
-        open_video(tmp_path)
-    (tmp_path / "x.doc").write_text("x")
-    with pytest.raises(UnsupportedError, match=r"known: .*mp4"):
-        open_video(tmp_path / "x.doc")
-    with pytest.raises(PluginError, match="known: movie, pictures"):
-        open_video(tmp_path / "x.doc", source="nothing")
-
-
-def test_fuzzed_files_only_raise_our_errors(tmp_path):
-    """Bytes flipped anywhere: pictures, or one of our errors, and never a hang."""
-    original = encode(tmp_path / "x.mp4", numbered(6)).read_bytes()
-    random = np.random.default_rng(7)
-    for turn in range(40):
-        data = bytearray(original)
-        for at in random.integers(0, len(data), 8):
-            data[at] = random.integers(256)
-        path = tmp_path / f"{turn}.mp4"
-        path.write_bytes(bytes(data))
-        try:
-            video = open_video(path)
-            assert sum(len(chunk) for chunk in video.chunks()) < 5000
-        except (ReadError, UnsupportedError, UsageError):
-            pass
-
-
-# ---------------------------------------------------------------- memory
-
-
-PEAK = """
-import resource, sys
-from mocapcli.render.movie import write_gif
-from mocapcli.video import open_video
-count = sum(len(chunk) for chunk in open_video(sys.argv[1]).chunks())
-print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
-def test_memory_does_not_grow_with_length(tmp_path):
-    """Half an hour of film takes no more memory than a minute: the frames alone would be 4 GB."""
-    picture = np.random.default_rng(0).integers(0, 255, (1, 120, 160, 3), np.uint8)
-    paths = {length: tmp_path / f"{length}.avi" for length in (300, 9000)}
-    for length, path in paths.items():
-        encode(path, np.broadcast_to(picture, (length, *picture.shape[1:])), codec="mpeg4", fps=5, qscale=31)
-    peaks = {}
-    for length, path in paths.items():
-        found = subprocess.run(
-            [sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True, env={**os.environ}
-        )
-        count, peaks[length] = (int(word) for word in found.stdout.split())
-        assert count == length
-    assert peaks[9000] - peaks[300] < 40_000, peaks  # kilobytes

@@ -69,3 +69,16 @@ def turn_mp4(path: Path, matrix) -> None:
 def iou(found, truth) -> float:
     found, truth = np.asarray(found) > 127, np.asarray(truth, bool)
     return float((found & truth).sum() / max((found | truth).sum(), 1))
+
+
+def all_frames(video):
+    chunks = list(video.chunks())
+    return (
+        np.concatenate([c.pixels for c in chunks]),
+        np.concatenate([c.times for c in chunks]),
+        np.concatenate([c.held for c in chunks]),
+    )
+
+
+def shown(video):
+    return [number for chunk in video.chunks() for number in numbers_of(chunk)]

@@ -19,70 +19,76 @@ if TYPE_CHECKING:
 LONG = 300  # frames from which a progress bar is worth it
 SHOWN = 12  # names in a line
 
+PositionsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="POSITIONS",
+        help="Tracks: .csv (Anipose, DeepLabCut 3D, …), .trc, .c3d, .json, .npz, or any animation.",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output", "-o", metavar="OUT", help="Where to write; may be repeated (a.glb, a.bvh).", show_default=False
+    ),
+]
+NamesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="PAIR|FILE",
+        help="JOINT=TRACK, JOINT=A+B (mean of two markers), JOINT= (none), or a .json, .toml, .csv file of such "
+        "pairs; may be repeated. Joints not told are matched by name.",
+    ),
+]
+ListNamesOption = Annotated[bool, typer.Option("--list", help="Show both lists of names and the pairs; solve nothing.")]
+UpOption = Annotated[
+    Literal["x", "y", "z", "-x", "-y", "-z"] | None,
+    typer.Option(help="Axis of POSITIONS that points up. Default: as the file says, else guessed.", show_default=False),
+]
+ScaleOption = Annotated[
+    float | None,
+    typer.Option(help="Metres per unit of POSITIONS, for --keep-scale where the file is silent.", show_default=False),
+]
+KeepScaleOption = Annotated[
+    bool,
+    typer.Option("--keep-scale", help="Keep distances travelled as they are, instead of fitting the rig's size."),
+]
+RateOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Frames per second of POSITIONS, where the file does not say.", min=0.001, max=1e6, show_default=False
+    ),
+]
+WhichOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Which clip, individual, person or subject of several.")
+]
+LeastConfidenceOption = Annotated[
+    float, typer.Option("--min-confidence", help="Points below count as unseen.", min=0, max=1)
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR|closed-form", help="A trained model. Default: closed form.", show_default=False),
+]
+
 
 def solve(
-    positions: Annotated[
-        Path,
-        typer.Argument(
-            metavar="POSITIONS",
-            help="Tracks: .csv (Anipose, DeepLabCut 3D, …), .trc, .c3d, .json, .npz, or any animation.",
-            show_default=False,
-        ),
-    ],
+    positions: PositionsArgument,
     rig: Annotated[Path, typer.Option(help="File with the rig to animate.", show_default=False)],
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--output", "-o", metavar="OUT", help="Where to write; may be repeated (a.glb, a.bvh).", show_default=False
-        ),
-    ] = None,
-    names: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="PAIR|FILE",
-            help="JOINT=TRACK, JOINT=A+B (mean of two markers), JOINT= (none), or a .json, .toml, .csv file of such "
-            "pairs; may be repeated. Joints not told are matched by name.",
-        ),
-    ] = None,
-    list_names: Annotated[
-        bool, typer.Option("--list", help="Show both lists of names and the pairs; solve nothing.")
-    ] = False,
-    up: Annotated[
-        Literal["x", "y", "z", "-x", "-y", "-z"] | None,
-        typer.Option(
-            help="Axis of POSITIONS that points up. Default: as the file says, else guessed.", show_default=False
-        ),
-    ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(
-            help="Metres per unit of POSITIONS, for --keep-scale where the file is silent.", show_default=False
-        ),
-    ] = None,
-    keep_scale: Annotated[
-        bool,
-        typer.Option("--keep-scale", help="Keep distances travelled as they are, instead of fitting the rig's size."),
-    ] = False,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Frames per second of POSITIONS, where the file does not say.", min=0.001, max=1e6, show_default=False
-        ),
-    ] = None,
+    output: OutputOption = None,
+    names: NamesOption = None,
+    list_names: ListNamesOption = False,
+    up: UpOption = None,
+    scale: ScaleOption = None,
+    keep_scale: KeepScaleOption = False,
+    rate: RateOption = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second of the result.", min=0.001, max=10000)] = None,
     start: Annotated[float | None, typer.Option(help="First second to solve.", min=0)] = None,
     end: Annotated[float | None, typer.Option(help="Last second to solve.", min=0)] = None,
-    which: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which clip, individual, person or subject of several.")
-    ] = None,
-    least_confidence: Annotated[
-        float, typer.Option("--min-confidence", help="Points below count as unseen.", min=0, max=1)
-    ] = 0.1,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="DIR|closed-form", help="A trained model. Default: closed form.", show_default=False),
-    ] = None,
+    which: WhichOption = None,
+    least_confidence: LeastConfidenceOption = 0.1,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Put 3D joint tracks (DeepLabCut, Anipose, OpenCap, markers, …) on a rig as an animation.

@@ -37,6 +37,12 @@ class Model:
     surface: Surface
 
     @cached_property
+    def drawn(self) -> Int[np.ndarray, " vertices"]:
+        """Vertices that some face uses."""
+        used: np.ndarray = np.unique(self.mesh.faces)
+        return used
+
+    @cached_property
     def rest_points(self) -> Float[np.ndarray, "vertices 3"]:
         """Skinned vertices in the rest pose, world."""
         points: np.ndarray = skin_points(self.skin, rest_world(self.rig.skeleton)[None])[0][0]

@@ -46,7 +46,8 @@ def to_local(
                 rotations[:, joint] = multiply(conjugate(above), world[:, joint])
                 if free[joint]:
                     translations[:, joint] = rotate(conjugate(above), places[:, joint] - origin)
-            turned[:, joint] = multiply(above, rotations[:, joint])
+            # Not multiplied back where it is known: down a long chain, rounding would grow without bound.
+            turned[:, joint] = world[:, joint] if known[joint] else multiply(above, rotations[:, joint])
             placed[:, joint] = origin + rotate(above, translations[:, joint])
     return rotations, translations
 

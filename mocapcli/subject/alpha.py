@@ -1,10 +1,11 @@
 """The alpha channel, or a plain colour behind the subject (a green screen, a studio wall, a rendered background)."""
 # mypy: allow-untyped-calls
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.errors import InvalidDataError
@@ -12,10 +13,15 @@ from mocapcli.subject.background import refine_edges
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree
 from mocapcli.subject.survey import Masker, Survey, Verdict, Wishes
+from mocapcli.subject.threads import stack_each
 
 PLAIN_SHARE = 0.9  # of the rim that must have the plain colour, in the median sample
 LEVELS = 26.0  # how far from the plain colour a pixel of it may be, at most
 SUBJECT = (0.001, 0.95)  # share of the picture
+SHADE = (0.45, 0.97)  # of the plain colour's brightness, in a shadow on it
+SHADE_LEVELS = 7.0  # how far from the darkened plain colour a pixel in a shadow may be
+FEET = 0.7  # of the subject's height, counted from above: shadows lie lower
+SHADOWS = (0.02, 0.45)  # share of what is not background: less is nothing, more may be a subject of that very colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +31,7 @@ class Key:
     colour: Float[np.ndarray, "height width 3"]
     tolerance: float
     share: float  # of the rim that has it
+    shadows: bool = False  # whether the subject throws some on it
 
 
 def judge(survey: Survey) -> Verdict:
@@ -55,7 +62,21 @@ def open_masker(survey: Survey, wishes: Wishes) -> Masker:
     if key.share < 0.5:
         path = survey.video.path
         raise InvalidDataError("there is no alpha channel and no plain background", path=path, remedy="--segment box")
-    return lambda frames: np.stack([_mask(key, frame) for frame in frames.pixels])
+    key = replace(key, shadows=throws_shadows(key, survey.pixels))
+    return lambda frames: stack_each(partial(_mask, key), frames.pixels)
+
+
+def throws_shadows(key: Key, samples: UInt8[np.ndarray, "samples height width 3"]) -> bool:
+    """Whether part of what stands out from the background is but the background, darker, and lies at its feet."""
+    shaded, others, low = 0, 0, list[Float[np.ndarray, " pixels"]]()
+    for sample in samples[:: max(1, len(samples) // 8)]:
+        front, dark = _odds(key, sample) > 0, _shaded(key, sample)
+        body, shade = np.nonzero(front & ~dark)[0], np.nonzero(front & dark)[0]
+        shaded, others = shaded + len(shade), others + len(body)
+        if len(body):
+            low.append((shade - body.min()) / max(1, int(np.ptp(body))))
+    share = shaded / max(1, shaded + others)
+    return SHADOWS[0] <= share <= SHADOWS[1] and float(np.median(np.concatenate(low))) > FEET
 
 
 def find_key(samples: UInt8[np.ndarray, "samples height width 3"]) -> Key:
@@ -91,7 +112,20 @@ def _commonest(colours: Float[np.ndarray, "pixels 3"]) -> Float[np.ndarray, " 3"
 def _odds(key: Key, frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "height width"]:
     """Log odds of the subject."""
     away = np.abs(frame - key.colour).max(axis=-1) / key.tolerance
-    return np.asarray(np.clip(4 * (away - 1), -4, 4), np.float32)
+    odds = np.asarray(np.clip(4 * (away - 1), -4, 4), np.float32)
+    if not key.shadows:
+        return odds
+    dark = _shaded(key, frame)
+    body = np.flatnonzero(((odds > 0) & ~dark).any(axis=1))
+    dark[: int(body[0] + body[-1]) // 2 if len(body) else 0] = False
+    return np.where(dark, np.float32(-2), odds)
+
+
+def _shaded(key: Key, frame: UInt8[np.ndarray, "height width 3"]) -> Bool[np.ndarray, "height width"]:
+    """Pixels of the plain colour but darker."""
+    light = (frame * key.colour).sum(axis=-1) / np.maximum((key.colour**2).sum(axis=-1), 1.0)
+    off = np.abs(frame - light[..., None] * key.colour).max(axis=-1)
+    return np.asarray((light > SHADE[0]) & (light < SHADE[1]) & (off < SHADE_LEVELS))
 
 
 def _mask(key: Key, frame: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:

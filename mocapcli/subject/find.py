@@ -20,6 +20,7 @@ from mocapcli.subject.follow import Follower, Track, subjects_of
 from mocapcli.subject.path import Path, crop_cameras, path_of
 from mocapcli.subject.store import MaskStore
 from mocapcli.subject.survey import Box, Masker, Survey, Wishes, look_over
+from mocapcli.subject.threads import stack_each
 from mocapcli.video.frames import Number
 from mocapcli.video.read import Video
 
@@ -88,14 +89,22 @@ class Subject:
         """All crops in order, at most so many at a time."""
         cameras, gathered, first = self.cameras(size), list[np.ndarray](), 0
         for frames in self.video.chunks():
-            for frame in frames.pixels[: len(self) - first - len(gathered)]:
-                at = first + len(gathered)
-                gathered.append(cut_crop(frame, self.mask(at), self.camera, cameras[at]))
-                if len(gathered) == chunk:
-                    yield self._crops(gathered, cameras, first)
-                    first, gathered = at + 1, []
+            at = first + len(gathered)
+            gathered.extend(self._cut(frames.pixels[: len(self) - at], cameras[at:], at))
+            while len(gathered) >= chunk:
+                yield self._crops(gathered[:chunk], cameras, first)
+                first, gathered = first + chunk, gathered[chunk:]
         if gathered:
             yield self._crops(gathered, cameras, first)
+
+    def _cut(
+        self, pixels: UInt8[np.ndarray, "frames height width 3"], cameras: list[Camera], first: int
+    ) -> list[np.ndarray]:
+        if not len(pixels):
+            return []
+        masks = [self.mask(first + number) for number in range(len(pixels))]
+        cut = (pixels, masks, cameras[: len(pixels)])
+        return list(stack_each(lambda each: cut_crop(each[0], each[1], self.camera, each[2]), zip(*cut, strict=True)))
 
     def _crops(self, images: list[np.ndarray], cameras: list[Camera], first: int) -> Crops:
         part = slice(first, first + len(images))

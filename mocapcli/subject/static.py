@@ -1,6 +1,8 @@
 """What moves in front of a camera that stands still."""
 # mypy: allow-untyped-calls
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
@@ -9,6 +11,7 @@ from mocapcli.subject.background import Background, changes, model_background, n
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree
 from mocapcli.subject.survey import Masker, Survey, Verdict, Wishes
+from mocapcli.subject.threads import stack_each
 
 MOVING = (0.0015, 0.75)  # share of the picture: less is noise, more is no background
 
@@ -34,7 +37,7 @@ def moving_share(survey: Survey) -> float:
 
 def open_masker(survey: Survey, wishes: Wishes) -> Masker:
     background = model_background(survey.pixels)
-    return lambda frames: np.stack([mask_of(background, frame) for frame in frames.pixels])
+    return lambda frames: stack_each(partial(mask_of, background), frames.pixels)
 
 
 def mask_of(background: Background, frame: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:

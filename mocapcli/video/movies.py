@@ -18,6 +18,8 @@ from mocapcli.video.tones import HLG, PQ, tone_map
 
 CONTAINERS = "mov,matroska,avi,gif,mpegts,mpeg,flv,asf,ogg,apng,webp_pipe"
 ALLOWED = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}  # a playlist in disguise opens nothing
+# Titles that are not UTF-8 must not cost the film; PyAV has been so lenient by itself since 19, where the option went.
+LENIENT = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # ffmpeg's own decoders ignore the alpha of webm
 BT601, BT709, UNSPECIFIED = 5, 1, 2
 USUAL_FPS = 30.0
@@ -72,7 +74,7 @@ def read_pictures(path: Path, request: Request, alpha: bool) -> Iterator[Picture
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its first moving video stream."""
     try:
-        container = av.open(f"file:{path}", options=ALLOWED, metadata_errors="replace")
+        container = av.open(f"file:{path}", options=ALLOWED, **LENIENT)
     except av.FFmpegError as error:
         reason = error.strerror or "unknown reason"
         raise ReadError(f"this is no video that can be read: {reason}", path=path) from error
