@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from mocapcli.capturing import capture
     from mocapcli.errors import DroppedWarning, MocapError
     from mocapcli.extensions import Filter, Format, Option
     from mocapcli.formats import read_asset, write_asset
@@ -29,6 +30,7 @@ __all__ = [
     "Rig",
     "Skeleton",
     "Texture",
+    "capture",
     "hookimpl",
     "read_asset",
     "solve",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "capture": "capturing",
     "DroppedWarning": "errors",
     "MocapError": "errors",
     "Filter": "extensions",

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import typer
 
 from mocapcli import hookimpl
+from mocapcli.commands.adapt import adapt
+from mocapcli.commands.capture import capture
 from mocapcli.commands.convert import convert
 from mocapcli.commands.data import app as data
 from mocapcli.commands.eval import evaluate
@@ -25,6 +27,8 @@ from mocapcli.video.records import SOURCES
 
 @hookimpl
 def register_commands(app: typer.Typer) -> None:
+    app.command("adapt")(adapt)
+    app.command("capture")(capture)
     app.command("convert")(convert)
     app.add_typer(data, name="data")
     app.command("eval")(evaluate)

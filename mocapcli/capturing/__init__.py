@@ -1,0 +1,41 @@
+"""One video and one rig to an animation on exactly that rig: `mocapcli.capture("video.mp4", "dragon.glb")`.
+
+`api` is the way through, stage by stage: `subject` cuts crops, `inference` (`sight`, `space`, `turning`, `placing`)
+finds the pose, `polish` and `refine` improve it, `motion` puts it on the rig, `deliver` writes what was asked for.
+"""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from mocapcli.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mocapcli.types import Asset, Motion, Rig
+
+
+def check_installed() -> None:
+    """Say how to get what the modules of this package import, before one is imported."""
+    if any(find_spec(library) is None for library in ("torch", "roma", "safetensors")):
+        raise UnsupportedError("capture needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")
+
+
+def capture(
+    video: "str | Path",
+    rig: "Asset | Rig | str | Path",
+    *,
+    progress: "Callable[[str, int, int], object] | None" = None,
+    **options: Any,
+) -> "Motion":
+    """The motion of a video's subject on a rig.
+
+    `options` are the fields of `mocapcli.capturing.options.Options`, those of `mocap capture`; `progress` is told
+    stage, frames just done and frames in all.
+    """
+    check_installed()
+    from mocapcli.capturing.api import capture_video, silent
+    from mocapcli.capturing.options import Options
+
+    return capture_video(video, rig, Options(**options), progress=progress or silent).motion

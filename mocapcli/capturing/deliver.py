@@ -1,0 +1,70 @@
+"""Everything a capture writes; all paths are checked before the work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mocapcli.capturing.options import Options
+from mocapcli.capturing.report import Stopwatch, check_confidence, write_confidence
+from mocapcli.errors import UnsupportedError, UsageError, WriteError
+from mocapcli.formats import find_format, write_asset
+
+if TYPE_CHECKING:
+    from mocapcli.capturing.api import Captured, Progress
+    from mocapcli.capturing.clip import CropClip
+    from mocapcli.subject.find import Subject
+
+
+def check_outputs(options: Options, inputs: Sequence[Path]) -> None:
+    """Say what cannot be written before anything is computed."""
+    for path in options.output:
+        if find_format(path).write is None:
+            raise UnsupportedError("this format can only be read", path=path, remedy="choose another for -o")
+    if options.confidence is not None:
+        check_confidence(options.confidence)
+    _check_suffix(options.preview, (".mp4", ".gif"), "a preview is an .mp4 or .gif file")
+    _check_suffix(options.view, (".html", ".htm"), "a page is an .html file")
+    others = (options.confidence, options.report, options.preview, options.view)
+    paths = [*options.output, *(path for path in others if path is not None)]
+    for number, path in enumerate(paths):
+        if not path.parent.is_dir():
+            raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
+        if path in paths[:number]:
+            raise UsageError(f"{path} is to be written twice")
+        for read in inputs:
+            if not options.overwrite and path.exists() and read.exists() and path.samefile(read):
+                remedy = "--overwrite replaces it all the same"
+                raise WriteError(f"this is the file {read} itself", path=path, remedy=remedy)
+
+
+def _check_suffix(path: Path | None, known: tuple[str, ...], problem: str) -> None:
+    if path is not None and path.suffix.lower() not in known:
+        raise UsageError(problem, path=path, remedy=f"name it {known[0]}")
+
+
+def deliver(
+    captured: Captured, subject: Subject, clip: CropClip, options: Options, watch: Stopwatch, progress: Progress
+) -> None:
+    """Write all that was asked for but the report."""
+    with watch.stage("writing"):
+        asset = captured.asset.with_motions([captured.motion])
+        for path in options.output:
+            write_asset(path, asset)
+        if options.confidence is not None:
+            write_confidence(options.confidence, captured.confidence)
+        if options.view is not None:
+            from mocapcli.view.page import write_page
+
+            write_page(options.view, asset, options.view.stem)
+    if options.preview is not None:
+        from mocapcli.capturing.preview import write_preview
+
+        with watch.stage("preview"):
+            write_preview(options.preview, captured, progress)
+    if options.debug_dir is not None:
+        from mocapcli.capturing.debug import write_debug
+
+        with watch.stage("debugging"):
+            write_debug(options.debug_dir, captured, subject, clip)

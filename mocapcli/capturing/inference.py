@@ -1,0 +1,96 @@
+"""Crops and a rig to a pose in space: the one implementation behind `mocap capture` and `mocap eval`.
+
+Stage 1 sees joints in the crops, geometry puts them into the level frame (`space`), stage 2 turns the rig's joints.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.placing import fit_to_view
+from mocapcli.capturing.report import Stopwatch
+from mocapcli.capturing.sight import see
+from mocapcli.capturing.space import Lenses, level, to_space
+from mocapcli.capturing.threads import one_thread
+from mocapcli.capturing.turning import root_of, stand, turn
+from mocapcli.network.model import MotionNetwork
+from mocapcli.network.views import bins_to_yaw
+from mocapcli.render.camera import Camera
+from mocapcli.training.batches import RenderedReference
+from mocapcli.training.samples import SceneRig
+from mocapcli.training.stream import render_reference
+from mocapcli.types import Asset
+
+LAPLACE_DEVIATION = 2**0.5
+Points = Float[np.ndarray, "frames joints 3"]
+Progress = Callable[[str, int], object]
+
+
+@dataclass(frozen=True, eq=False)
+class PoseTrack:
+    """A clip's pose in the level frame, metres of the user's rig; see `space`."""
+
+    positions: Points  # of stage 1
+    rotations: Float[np.ndarray, "frames joints 4"] | None  # of stage 2, world
+    placed: Points | None  # the rig in those rotations, put where stage 1 sees it
+    places: Float[np.ndarray, "frames joints 2"]  # pixels of the video
+    noise: Float[np.ndarray, "frames joints"]  # expected deviation of a coordinate, metres
+    facing: Float[np.ndarray, " frames"]  # yaw, radians
+    seen: Bool[np.ndarray, " frames"]
+    pitch: float  # of the video's camera, radians, looking down
+    size: float  # of the rig, metres
+
+
+def reference_of(asset: Asset, side: int) -> RenderedReference:
+    """The rig as the network meets it: its reference pose is the first frame of the first clip, else the rest pose."""
+    found = render_reference(SceneRig.of(asset, invent_only=True), None, side)
+    if found.rig.deforms.any():
+        return found
+    return replace(found, rig=replace(found.rig, deforms=np.ones(found.rig.joints, bool)))
+
+
+@torch.inference_mode()
+def infer(
+    network: MotionNetwork,
+    reference: RenderedReference,
+    clip: CropClip,
+    full: Camera,
+    rotate: bool = True,
+    watch: Stopwatch | None = None,
+    progress: Progress = lambda stage, frames: None,
+) -> PoseTrack:
+    """Everything the network tells of a clip; `full` is the video's camera, which the crops' were cut from."""
+    rig, seen, watch = reference.rig, clip.seen, watch or Stopwatch()
+    lenses = Lenses.of(clip.cameras, full)
+    with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder == "small"):
+        sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames))
+        points, pitch = to_space(sight, lenses, seen)
+        points = bridged(points, seen)
+    noise = sight.spread.astype(float) * LAPLACE_DEVIATION
+    rotations = placed = None
+    if rotate:
+        with watch.stage("rotation"), one_thread():
+            rotations = turn(network.rotation, rig, points, noise, lambda frames: progress("rotation", frames))
+            placed = stand(rig, rotations, points * rig.size, 1 / noise**2)
+            rays = lenses.rays(sight.places.astype(float)) @ level(pitch).T
+            placed = fit_to_view(placed, rays, noise * rig.size, root_of(rig), rig.deforms, seen)
+    facing = bins_to_yaw(torch.from_numpy(sight.facing)).double().numpy()
+    places = lenses.pixels(sight.places.astype(float))
+    return PoseTrack(
+        points * rig.size, rotations, placed, places, noise * rig.size, facing, seen, pitch, float(rig.size)
+    )
+
+
+def bridged(points: Points, seen: Bool[np.ndarray, " frames"]) -> Points:
+    """Frames that show nothing, on the straight way between their neighbours."""
+    if seen.all() or not seen.any():
+        return points
+    at = np.flatnonzero(seen)
+    after = at[np.minimum(np.searchsorted(at, np.arange(len(seen))), len(at) - 1)]
+    before = at[np.maximum(np.searchsorted(at, np.arange(len(seen)), side="right") - 1, 0)]
+    share = np.clip((np.arange(len(seen)) - before) / np.maximum(after - before, 1), 0, 1)[:, None, None]
+    return np.asarray(points[before] * (1 - share) + points[after] * share)

@@ -1,0 +1,84 @@
+"""Which network serves a rig: the one named, or the one that comes with mocap."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mocapcli.errors import MocapError
+from mocapcli.network.model import CONFIG, MotionNetwork, choose_device, load_network
+from mocapcli.types import Asset
+
+STAGES = {"pose", "rotation"}
+PACKAGE = Path(__file__).resolve().parents[1]
+HOMES = (PACKAGE / "_models", PACKAGE.parent / "models")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded network, its name, and the SHA-256 of its weights."""
+
+    network: MotionNetwork
+    name: str
+    digest: str
+
+
+def load_model(name: str | Path | None = None) -> Model:
+    """A model with both stages, ready to be used."""
+    folder = shipped_model() if name is None else _folder(name)
+    network = load_network(folder, "pose")
+    missing = STAGES - set(network.config.stages)
+    if missing:
+        raise MocapError(
+            f"the model holds no weights of stage {missing.pop()!r}", path=folder, remedy="give one with both stages"
+        )
+    return Model(network.to(choose_device()), folder.resolve().name, str(_settings(folder).get("sha256", "")))
+
+
+def network_for(
+    asset: Asset, model: Model, seconds: float | None, progress: Callable[[str, int, int], object]
+) -> MotionNetwork:
+    """The network that serves this rig: the shared one, or one that has learnt the rig for so many seconds.
+
+    What was learnt of a rig lies in the cache and is found again.
+    """
+    if seconds is None:
+        return model.network
+    from mocapcli.adapting.adapt import Progress
+    from mocapcli.adapting.api import adapt_rig
+
+    told = 0
+
+    def watch(reached: Progress) -> None:
+        nonlocal told
+        done = min(round(reached.seconds), round(seconds)) - told
+        told += done
+        progress(f"learning the rig, joints {reached.figures['mpjpe_percent']:.0f} % off", done, round(seconds))
+
+    return adapt_rig(asset, model.network, seconds, watch=watch).network
+
+
+def shipped_model() -> Path:
+    """The first model of the installation that holds both stages."""
+    folders = sorted(path.parent for home in HOMES for path in home.glob(f"*/{CONFIG}"))
+    for folder in folders:
+        if STAGES <= set(_settings(folder).get("network", {}).get("stages", STAGES)):
+            return folder
+    raise MocapError(
+        "no model that turns video into motion is installed", remedy="give one with --model DIR; mocap train makes them"
+    )
+
+
+def _folder(name: str | Path) -> Path:
+    from mocapcli.evaluation.sources import model_folder
+
+    return model_folder(str(name))
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

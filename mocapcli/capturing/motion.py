@@ -1,0 +1,107 @@
+"""A pose in space as a clip of the user's rig: local rotations, the root's way, the ground under the feet."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mocapcli.capturing.inference import PoseTrack
+from mocapcli.capturing.options import RootMotion
+from mocapcli.capturing.space import level
+from mocapcli.capturing.turning import bones_of
+from mocapcli.filters.ground import lowest_height
+from mocapcli.kinematics import continuous, rest_world, slerp
+from mocapcli.network.reference import RigReference
+from mocapcli.render.camera import Camera
+from mocapcli.solving.carriers import to_local
+from mocapcli.types import Motion, Rig, Skeleton
+
+SAME = 1e-3  # of the rig's size: an offset of the reference pose this near to the rest pose's is the same
+RUN = 256  # frames whose lowest point is looked for at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """The clip in a world of its own: the ground at height 0, the body starting where the rig rests."""
+
+    motion: Motion
+    camera: Camera  # the video's, in that world
+
+
+def to_motion(
+    pose: PoseTrack, reference: RigReference, rig: Rig, full: Camera, name: str, fps: float, root: RootMotion = "full"
+) -> Stage:
+    """The rig's clip. Joints that never deform, and carry none that do, stay at rest."""
+    moving = carries_deforming(reference)
+    rotations, translations = _local(pose, reference, rig.skeleton, moving)
+    rotations = _hold_unseen(continuous(rotations), pose.seen)
+    roots = (rig.skeleton.parents < 0) & moving
+    shift = _to_start(translations, rig.skeleton, roots)
+    translations[:, roots] += shift
+    motion = Motion(name, fps, continuous(rotations), translations)
+    if root == "none":
+        translations[:, roots] = rig.skeleton.rest_translations[roots]
+        motion = replace(motion, translations=translations)
+    else:
+        lift = -_lowest(motion, rig)
+        translations[:, roots, 1] += lift
+        shift = shift + np.array([0.0, lift, 0.0])
+        motion = replace(motion, translations=translations)
+    if root == "in-place":
+        from mocapcli.filters.travel import in_place
+
+        motion = in_place(motion, rig)
+    return Stage(motion, replace(full, position=shift, rotation=level(pose.pitch) @ full.rotation))
+
+
+def carries_deforming(reference: RigReference) -> Bool[np.ndarray, " joints"]:
+    """Joints that deform or have a descendant that does."""
+    carries = reference.deforms.copy()
+    for joint in range(len(carries) - 1, 0, -1):
+        if reference.parents[joint] >= 0:
+            carries[reference.parents[joint]] |= carries[joint]
+    return carries
+
+
+def _local(
+    pose: PoseTrack, reference: RigReference, skeleton: Skeleton, moving: Bool[np.ndarray, " joints"]
+) -> tuple[Float[np.ndarray, "frames joints 4"], Float[np.ndarray, "frames joints 3"]]:
+    """Under their parents. A joint off its rest place in the reference pose keeps the reference's offset."""
+    if pose.rotations is None or pose.placed is None:
+        raise ValueError("stage 2 has not been asked")
+    offsets = bones_of(reference)
+    off = np.linalg.norm(offsets - skeleton.rest_translations, axis=-1) > SAME * reference.size
+    free = (skeleton.parents < 0) | off
+    return to_local(skeleton, pose.rotations, pose.placed, free, moving)
+
+
+def _hold_unseen(
+    rotations: Float[np.ndarray, "frames joints 4"], seen: Bool[np.ndarray, " frames"]
+) -> Float[np.ndarray, "frames joints 4"]:
+    """Rotations of frames that show nothing, on the way between their neighbours."""
+    if seen.all() or not seen.any():
+        return rotations
+    at, every = np.flatnonzero(seen), np.arange(len(seen))
+    after = at[np.minimum(np.searchsorted(at, every), len(at) - 1)]
+    before = at[np.maximum(np.searchsorted(at, every, side="right") - 1, 0)]
+    share = np.clip((every - before) / np.maximum(after - before, 1), 0, 1)[:, None, None]
+    out = rotations.copy()
+    out[~seen] = slerp(rotations[before[~seen]], rotations[after[~seen]], share[~seen])
+    return out
+
+
+def _to_start(
+    translations: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton, roots: Bool[np.ndarray, " joints"]
+) -> Float[np.ndarray, " 3"]:
+    """The level way from where the roots are in the first frame to where they rest."""
+    rest = rest_world(skeleton)[roots, :3, 3]
+    return np.asarray((rest - translations[0, roots]).mean(axis=0) * (1, 0, 1))
+
+
+def _lowest(motion: Motion, rig: Rig) -> float:
+    """Height of the lowest point of the clip; memory does not grow with its length."""
+    parts = [slice(first, first + RUN) for first in range(0, motion.frames, RUN)]
+    return min(
+        lowest_height(replace(motion, rotations=motion.rotations[part], translations=motion.translations[part]), rig)
+        for part in parts
+    )

@@ -1,0 +1,55 @@
+"""Everything that can be asked of a capture; names are those of the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mocapcli.adapting.budget import parse_budget
+from mocapcli.errors import UsageError
+
+RootMotion = Literal["full", "in-place", "none"]
+Box = tuple[float | int, float | int, float | int, float | int]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to capture, and what to write beside the animation. Seconds, degrees, pixels of the video."""
+
+    output: tuple[Path, ...] = ()
+    model: str | Path | None = None  # name or folder; None: the one that comes with mocap
+    adapt: str = "3m"  # time to learn the rig first, unless that was done before; or "off"
+    reference: str | Path | None = None  # FILE or FILE:FRAME whose pose is the known one; None: the rig's own
+    start: float | int | None = None
+    end: float | int | None = None
+    fps: float | int | None = None
+    segment: str | None = None  # way to find the subject; None: the first that fits
+    box: Box | None = None  # x, y, width, height in the first frame
+    mask: Path | None = None
+    segment_model: str | Path | None = None
+    subject: int = 1
+    fov: float | int | None = None  # vertical; None: a phone's
+    root: RootMotion = "full"
+    polish: int = 0  # iterations
+    refine_iterations: int = 0
+    filter: tuple[str, ...] = ()  # as `mocap convert --filter`
+    confidence: Path | None = None
+    report: Path | None = None
+    preview: Path | None = None
+    view: Path | None = None
+    debug_dir: Path | None = None
+    overwrite: bool = False  # let an output be the video or the rig itself
+
+    def __post_init__(self) -> None:
+        self.adapt_seconds  # noqa: B018 - a wrong time is told at once
+        for name in ("polish", "refine_iterations"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} must not be negative")
+        if self.root not in ("full", "in-place", "none"):
+            raise UsageError(f"--root must be full, in-place or none, not {self.root!r}")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            problem = f"the part from {self.start:g} s to {self.end:g} s is empty"
+            raise UsageError(problem, remedy="check --start and --end")
+
+    @property
+    def adapt_seconds(self) -> float | None:
+        return parse_budget(self.adapt)

@@ -1,0 +1,58 @@
+"""Where stage 3, render-and-compare, takes part: after stage 2, before the pose becomes a clip."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.inference import PoseTrack
+from mocapcli.capturing.space import level
+from mocapcli.capturing.threads import one_thread
+from mocapcli.capturing.windows import takeover, window_length, windows
+from mocapcli.errors import MocapError
+from mocapcli.kinematics import matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.network.model import MotionNetwork
+from mocapcli.network.reference import RigReference
+from mocapcli.network.refiner_body import Body
+from mocapcli.network.refiner_run import refine_world
+from mocapcli.render.camera import Camera
+from mocapcli.render.scene import prepare
+from mocapcli.types import Rig
+
+OVERLAP = 24
+
+
+@one_thread()
+def refine(
+    network: MotionNetwork,
+    rig: Rig,
+    reference: RigReference,
+    pose: PoseTrack,
+    clip: CropClip,
+    full: Camera,
+    iterations: int,
+) -> PoseTrack:
+    """The pose after so many rounds of drawing the rig and comparing; none leave it as it is."""
+    if iterations == 0 or pose.rotations is None or pose.placed is None:
+        return pose
+    refiner = network.refiner
+    if refiner is None:
+        raise MocapError("the model holds no refiner (stage 3)", remedy="leave --refine-iterations out")
+    body, cameras = Body.of(prepare(rig), reference), upright_cameras(clip, full, pose.pitch)
+    rotations, placed, done = pose.rotations.copy(), pose.placed.copy(), 0
+    for first, last in windows(len(clip), window_length(reference.joints, OVERLAP), OVERLAP):
+        part = slice(first, last)
+        world = np.tile(np.eye(4), (last - first, reference.joints, 1, 1))
+        world[..., :3, :3], world[..., :3, 3] = quat_to_matrix(pose.rotations[part]), pose.placed[part]
+        world = refine_world(refiner, body, clip.images(first, last), cameras[part], world, iterations)
+        share = takeover(first, last, done)[:, None, None]
+        rotations[part] = slerp(rotations[part], matrix_to_quat(world[..., :3, :3]), share)
+        placed[part] += share * (world[..., :3, 3] - placed[part])
+        done = last
+    return replace(pose, rotations=rotations, placed=placed)
+
+
+def upright_cameras(clip: CropClip, full: Camera, pitch: float) -> list[Camera]:
+    """The crops' cameras in the level frame."""
+    turn = level(pitch) @ full.rotation.T
+    return [replace(camera, position=np.zeros(3), rotation=turn @ camera.rotation) for camera in clip.cameras]
