@@ -45,7 +45,7 @@ def some_crops(side: int = 32) -> torch.Tensor:
 
 def test_encoders_are_chosen_by_name():
     assert isinstance(build_encoder("small", 24), SmallEncoder)
-    with pytest.raises(InvalidDataError, match="no image encoder called 'huge'; known: dinov2, small"):
+    with pytest.raises(InvalidDataError, match="no image encoder called 'huge'; known: dinov2, medium, small"):
         build_encoder("huge", 24)
     with pytest.raises(InvalidDataError, match="takes no weights"):
         build_encoder("small", 24, "somewhere")

@@ -259,7 +259,8 @@ def test_facing_is_decided_along_the_clip() -> None:
 
 
 def test_a_varied_rig_is_another_body_in_its_reference_too(cache: Path) -> None:
-    from mocapcli.training.stream import render_reference, scene_rig
+    from mocapcli.training.filming import render_reference
+    from mocapcli.training.stream import scene_rig
 
     rig = scene_rig(
         cache / BatchStream(cache, SMALL).families.train[min(BatchStream(cache, SMALL).families.train)][0].file

@@ -6,20 +6,20 @@ Poses are invented limb by limb, or taken from the rig's own clips; looks, bodie
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 
 from mocapcli.data.simplify import simplify_asset
 from mocapcli.data.windows import random_of
 from mocapcli.training.batches import Batch, RenderedReference, collate
 from mocapcli.training.config import DataConfig
+from mocapcli.training.filming import film, made_noise, render_reference
 from mocapcli.training.samples import SceneRig
-from mocapcli.training.stream import choose_appearance, render_reference
+from mocapcli.training.wear import draw_wear
 from mocapcli.types import Asset
 
-DATA = DataConfig(rigs=1, clips=8, frames=4, still=0.75, real_share=0.4)
-CLIPS_PER_LOOK = 4
+DATA = DataConfig(rigs=1, clips=4, frames=8, still=0.75, real_share=0.4)
 TRUE_POSITIONS = 0.25  # share of clips whose true positions stage 2 learns from
+WORN = 0.5  # share of batches that show what films do to pictures
 
 
 @dataclass(eq=False)
@@ -47,18 +47,12 @@ class RigScenes:
         return render_reference(SceneRig.of(self.light, invent_only=True), None, self.side)
 
     def batch(self, number: int, kind: str = "train") -> Batch:
-        random = random_of("adapt", self.seed, kind, number)
-        clips, frames = self.data.clips, self.data.frames
-        if random.random() < self.data.still:
-            clips, frames = clips * frames, 1
-        samples = []
-        for clip in range(clips):
-            if clip % CLIPS_PER_LOOK == 0:
-                shown = self.rig.dressed(choose_appearance(self.data, random), random)
-            samples.append(shown.sample(random, frames, self.side, self.data.real_share, self._pace(random)))
+        random, data = random_of("adapt", self.seed, kind, number), self.data
+        clips, frames, moving = data.shape(bool(random.random() < data.still))
+        samples = film(self.rig, data, clips, frames, moving, self.side, random)
+        batch = collate([self.reference] * clips, samples, moving)
         given = torch.from_numpy(random.random(clips) < TRUE_POSITIONS)
-        return replace(collate([self.reference] * clips, samples), given=given)
-
-    def _pace(self, random: np.random.Generator) -> float:
-        """Frames per second of a clip: what videos have, or less."""
-        return float(random.choice([self.data.fps, 24.0, 30.0]))
+        noise = torch.from_numpy(made_noise(random, clips, frames, self.reference.rig.joints))
+        wears = kind == "train" and data.worn and random.random() < WORN
+        wear = torch.from_numpy(draw_wear(random, clips, frames, moving)) if wears else None
+        return replace(batch, given=given, noise=noise, wear=wear)

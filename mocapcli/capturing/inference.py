@@ -17,12 +17,13 @@ from mocapcli.capturing.sight import see
 from mocapcli.capturing.space import Lenses, level, to_space
 from mocapcli.capturing.threads import one_thread
 from mocapcli.capturing.turning import root_of, stand, turn
+from mocapcli.network.encoder import TRAINED_HERE
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.views import bins_to_yaw
 from mocapcli.render.camera import Camera
 from mocapcli.training.batches import RenderedReference
+from mocapcli.training.filming import render_reference
 from mocapcli.training.samples import SceneRig
-from mocapcli.training.stream import render_reference
 from mocapcli.types import Asset
 
 LAPLACE_DEVIATION = 2**0.5
@@ -66,7 +67,7 @@ def infer(
     """Everything the network tells of a clip; `full` is the video's camera, which the crops' were cut from."""
     rig, seen, watch = reference.rig, clip.seen, watch or Stopwatch()
     lenses = Lenses.of(clip.cameras, full)
-    with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder == "small"):
+    with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in TRAINED_HERE):
         sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames))
         points, pitch = to_space(sight, lenses, seen)
         points = bridged(points, seen)

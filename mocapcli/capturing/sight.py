@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.windows import takeover, window_length, windows
+from mocapcli.network.encoder import unit
 from mocapcli.network.reference import RigBatch, batch_rigs
 from mocapcli.network.video_to_pose import ReferenceViews, VideoToPose
 from mocapcli.network.views import YAW_BINS, bins_to_yaw, decide_facing
@@ -73,7 +74,7 @@ class Scene:
         found = self._features.pop(number, None)
         if found is None:
             images = self.clip.images(number * BLOCK, min((number + 1) * BLOCK, len(self.clip)))
-            found = self.stage.encoder(images_to_tensor(images).to(self.device))
+            found = self.stage.encoder(unit(images_to_tensor(images).to(self.device)))
         self._features[number] = found
         most = max(2 + 2 * OVERLAP // BLOCK, FEATURE_BYTES // (found.numel() * found.element_size()))
         while len(self._features) > most:
@@ -84,7 +85,7 @@ class Scene:
 def see(stage: VideoToPose, reference: RenderedReference, clip: CropClip, progress: Progress = lambda _: None) -> Sight:
     """What every frame shows; `progress` is told of twice as many frames as there are."""
     scene = Scene.of(stage, reference, clip)
-    queries = stage.queries(scene.rig, scene.views, stage.encoder(scene.views.crops.flatten(0, 1)))
+    queries = stage.queries(scene.rig, scene.views, stage.encoder(unit(scene.views.crops.flatten(0, 1))))
     facing = decide_facing(_facing_logits(scene, queries, progress))
     joints, frames = reference.rig.joints, len(clip)
     sight, done = Sight.blank(facing.numpy(), joints), 0

@@ -1,11 +1,12 @@
 """Image encoders: crops to feature maps, by name.
 
 A crop is [N, 4, S, S]: linear-ish RGB in 0 … 1 with the background removed (zero), and the mask. An encoder returns
-features [N, channels, S / stride, S / stride]. The small one below is trained with the rest; `dinov2`
-wraps pretrained weights for those who can download them.
+features [N, channels, S / stride, S / stride]. The small one below is trained with the
+rest, `medium` is a wider one; `dinov2` wraps pretrained weights for those who can download them.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from mocapcli.errors import InvalidDataError
 Crops = Float[Tensor, "images 4 side side"]
 Features = Float[Tensor, "images channels rows columns"]
 
+TRAINED_HERE = ("small", "medium")
 MEAN, SPREAD = 0.4, 0.25  # of the colours of crops; the mask says where they count
 
 
@@ -67,16 +69,26 @@ def _dinov2(**options: Any) -> nn.Module:
     return DinoEncoder(**options)
 
 
-ENCODERS: dict[str, Callable[..., nn.Module]] = {"small": SmallEncoder, "dinov2": _dinov2}
+MEDIUM = (24, 48, 96, 160, 224)
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "small": SmallEncoder,
+    "medium": partial(SmallEncoder, widths=MEDIUM),
+    "dinov2": _dinov2,
+}
 
 
 def build_encoder(name: str, channels: int, source: str = "") -> nn.Module:
     """An encoder by name; `source` says where pretrained weights come from, for those that have any."""
     if name not in ENCODERS:
         raise InvalidDataError(f"no image encoder called {name!r}; known: {', '.join(sorted(ENCODERS))}")
-    if name == "small" and source:
-        raise InvalidDataError(f"the small encoder is trained here: it takes no weights from {source!r}")
+    if name in TRAINED_HERE and source:
+        raise InvalidDataError(f"the {name} encoder is trained here: it takes no weights from {source!r}")
     return ENCODERS[name](channels=channels, **({"source": source} if source else {}))
+
+
+def unit(images: Tensor) -> Tensor:
+    """Bytes as numbers 0 … 1; numbers as they are."""
+    return images if images.is_floating_point() else images.float() / 255
 
 
 def _normalised(crops: Crops) -> Crops:

@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,11 @@ class RigBatch:
     name_grams: Int[Tensor, "batch joints grams"]
     size: Float[Tensor, " batch"]  # metres
     graph: SkeletonGraph
-    levels: DepthLevels
+
+    @cached_property
+    def levels(self) -> DepthLevels:
+        """Worked out where they are first needed: stage 1 never asks."""
+        return build_levels(self.parents)
 
     @property
     def anchors(self) -> Anchors:
@@ -142,13 +147,13 @@ class RigBatch:
         """These rigs, in this order; a rig may come several times."""
         values = {name: getattr(self, name)[rows] for name in _RIG_TENSORS}
         graph = SkeletonGraph(**{field.name: getattr(self.graph, field.name)[rows] for field in fields(self.graph)})
-        return RigBatch(**values, graph=graph, levels=build_levels(values["parents"]))
+        return RigBatch(**values, graph=graph)
 
     def to(self, device: torch.device | str) -> "RigBatch":
         return RigBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
-_RIG_TENSORS = tuple(field.name for field in fields(RigBatch) if field.name not in ("graph", "levels"))
+_RIG_TENSORS = tuple(field.name for field in fields(RigBatch) if field.name != "graph")
 
 
 def batch_rigs(rigs: Sequence[RigReference], dtype: torch.dtype = torch.float32) -> RigBatch:
@@ -175,7 +180,6 @@ def batch_rigs(rigs: Sequence[RigReference], dtype: torch.dtype = torch.float32)
         stack("name_grams", 0),
         size,
         build_graph(parents, mask),
-        build_levels(parents),
     )
 
 

@@ -9,12 +9,12 @@ facing (the true one in training, a decided one in use), so that left and right,
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapcli.network.attention import GraphTransformer
-from mocapcli.network.encoder import build_encoder, sample_features
+from mocapcli.network.encoder import build_encoder, sample_features, unit
 from mocapcli.network.reference import NameEmbedding, RigBatch
 from mocapcli.network.views import YAW_BINS, bins_to_yaw, centre_of, lift, tilt_matrix, turn_matrix
 
@@ -42,7 +42,7 @@ class VideoToPoseConfig:
 class ReferenceViews:
     """Renders of each rig in its reference pose, and where its joints lie in them."""
 
-    crops: Float[Tensor, "batch views 4 side side"]
+    crops: Num[Tensor, "batch views 4 side side"]
     places: Float[Tensor, "batch views joints 2"]
     depth: Float[Tensor, "batch views joints"]  # towards the viewer, in sizes
     yaw: Float[Tensor, "batch views"]
@@ -167,7 +167,7 @@ class VideoToPose(nn.Module):
 
     def forward(
         self,
-        crops: Float[Tensor, "batch frames 4 side side"],
+        crops: Num[Tensor, "batch frames 4 side side"],
         rig: RigBatch,
         views: ReferenceViews,
         tangent: Float[Tensor, "batch frames"],
@@ -179,11 +179,11 @@ class VideoToPose(nn.Module):
         return self.decide(features, queries, rig, tangent, yaw, frame_mask)
 
     def look(
-        self, crops: Float[Tensor, "batch frames 4 side side"], rig: RigBatch, views: ReferenceViews
+        self, crops: Num[Tensor, "batch frames 4 side side"], rig: RigBatch, views: ReferenceViews
     ) -> tuple[Float[Tensor, "images channels rows columns"], Float[Tensor, "rigs joints channels"]]:
-        """Everything that does not depend on a facing: picture features and joint queries."""
-        images = torch.cat([crops.flatten(0, 1), views.crops.flatten(0, 1)])  # one batch: they are normalised alike
-        seen = self.encoder(images)
+        """Everything that does not depend on a facing: picture features and joint queries. Crops: bytes or 0 … 1."""
+        images = [unit(crops).flatten(0, 1), unit(views.crops).flatten(0, 1)]
+        seen = self.encoder(torch.cat(images))  # one batch: they are normalised alike
         count = crops.shape[0] * crops.shape[1]
         return seen[:count], self.queries(rig, views, seen[count:])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,46 +53,60 @@ class Targets(OnDevice):
 class Batch:
     """What one training step sees."""
 
-    crops: Float[Tensor, "batch frames 4 side side"]
+    crops: UInt8[Tensor, "batch frames 4 side side"]
     tangent: Float[Tensor, "batch frames"]
     rigs: RigBatch  # each rig once, with its views
     views: ReferenceViews
     owner: Int[Tensor, " batch"]  # which of the rigs a clip shows
-    rig: RigBatch  # that of each clip
     targets: Targets
     told: Float[Tensor, "batch frames"]  # the facing later rounds are told in training; NaN: nothing
-    given: Bool[Tensor, " batch"]  # clips whose true positions stage 2 learns from, where both stages are trained
+    given: Bool[Tensor, " batch"]  # clips whose true positions stage 2 learns from, where both stages are trained …
+    noise: Float[Tensor, "batch frames joints 3"]  # … with this on them, in sizes
+    wear: Float[Tensor, "batch frames chances"] | None = None  # chances of `wear.worn`; None: crops as drawn
+    moving: bool = True  # frames follow each other in time; else they are single pictures
+
+    @cached_property
+    def rig(self) -> RigBatch:
+        """That of each clip."""
+        return self.rigs.select(self.owner)
+
+    @property
+    def frame_mask(self) -> Bool[Tensor, "batch frames"]:
+        """For attention along time: single pictures see no other."""
+        return torch.full(self.tangent.shape, self.moving, device=self.tangent.device)
 
     def to(self, device: torch.device | str) -> "Batch":
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: value.to(device) if hasattr(value, "to") else value for name, value in values.items()})
 
 
-def collate(references: Sequence[RenderedReference], samples: Sequence[ClipSample]) -> Batch:
+def collate(references: Sequence[RenderedReference], samples: Sequence[ClipSample], moving: bool = True) -> Batch:
     """One batch of clips, each with its rig; clips have the same number of frames and pixels."""
     distinct = list({id(reference): reference for reference in references}.values())
     rows = {id(reference): row for row, reference in enumerate(distinct)}
     owner = torch.tensor([rows[id(reference)] for reference in references])
     rigs = batch_rigs([reference.rig for reference in distinct])
-    rig, joints = rigs.select(owner), rigs.mask.shape[1]
     crops = images_to_tensor(np.stack([sample.crops for sample in samples]))
     side = crops.shape[-1]
     focal = _tensor([sample.focal for sample in samples])
-    targets = _targets(samples, rig, joints, side)
+    targets = _targets(samples, rigs, owner, side)
     return Batch(
         crops,
         side / 2 / focal,
         rigs,
-        collate_views(distinct, joints),
+        collate_views(distinct, rigs.mask.shape[1]),
         owner,
-        rig,
         targets,
         torch.full_like(targets.yaw, torch.nan),
         torch.zeros(len(samples), dtype=torch.bool),
+        torch.zeros_like(targets.positions),
+        moving=moving,
     )
 
 
-def images_to_tensor(images: UInt8[np.ndarray, "*batch rows columns 4"]) -> Float[Tensor, "*batch 4 rows columns"]:
-    return torch.from_numpy(np.moveaxis(images, -1, -3).astype(np.float32) / 255)
+def images_to_tensor(images: UInt8[np.ndarray, "*batch rows columns 4"]) -> UInt8[Tensor, "*batch 4 rows columns"]:
+    """Bytes, which travel four times as fast as numbers; `encoder.unit` makes those of them."""
+    return torch.from_numpy(images).movedim(-1, -3)
 
 
 def collate_views(references: Sequence[RenderedReference], joints: int) -> ReferenceViews:
@@ -113,27 +128,27 @@ def collate_views(references: Sequence[RenderedReference], joints: int) -> Refer
     )
 
 
-def _targets(samples: Sequence[ClipSample], rig: RigBatch, joints: int, side: int) -> Targets:
+def _targets(samples: Sequence[ClipSample], rigs: RigBatch, owner: Int[Tensor, " batch"], side: int) -> Targets:
+    joints, size, shown = rigs.mask.shape[1], rigs.size[owner], (rigs.deforms & rigs.mask)[owner]
     world = _tensor([pad_joints(sample.world, joints, np.eye(4), axis=1) for sample in samples])
     turn = _tensor([sample.camera_rotation for sample in samples]).transpose(-1, -2)
     stand = _tensor([sample.camera_position for sample in samples])
     focal = _tensor([sample.focal for sample in samples])[..., None]
     middle = _tensor([sample.middle for sample in samples])[:, :, None]
     local = (world[..., :3, 3] - stand[:, :, None]) @ turn.transpose(-1, -2)  # camera axes, metres, from the camera
-    shown = rig.deforms & rig.mask
     centre = centre_of(local, shown)
     ahead = (-local[..., 2]).clamp_min(1e-6)
     pixels = torch.stack([local[..., 0], -local[..., 1]], dim=-1) / ahead[..., None] * focal[..., None]
-    positions = (local - centre) / rig.size[:, None, None, None]
+    positions = (local - centre) / size[:, None, None, None]
     pitch = torch.asin(turn[..., 2, 1].clamp(-1, 1))
     upright = positions @ tilt_matrix(pitch)
-    distance = -centre[:, :, 0, 2] / rig.size[:, None]
+    distance = -centre[:, :, 0, 2] / size[:, None]
     return Targets(
         positions,
         (pixels + middle) / side * 2 - 1,
         distance * (side / 2 / focal[..., 0]),
         pitch,
-        facing_of(upright, rig.rest_positions, shown),
+        facing_of(upright, rigs.rest_positions[owner], shown),
         world[..., :3, :3],
         turn,
     )

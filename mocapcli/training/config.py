@@ -25,7 +25,14 @@ class DataConfig:
     varied: float = 0.5  # of the rigs shown have other proportions than their files', here as the user's rig too
     recoloured: float = 0.3
     other_body: float = 0.3
+    worn: bool = True  # crops as films give them: other light, blur, ragged masks, things in front
+    shows: int = 1  # of each batch: more where a GPU is faster than the processors that draw
     validation: float = 0.1  # of the training families, never trained on, judge the weights
+
+    def shape(self, still: bool) -> tuple[int, int, bool]:
+        """Clips of a rig, their frames, and whether these follow each other: single pictures tell more for the same
+        work."""
+        return (1, self.clips * self.frames, False) if still else (self.clips, self.frames, True)
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,15 @@ def _tiny() -> TrainConfig:
 
 
 def _small() -> TrainConfig:
-    """What ships: sized for adaptation on a laptop, trainable on one processor core."""
+    """What ships: sized for adaptation on a laptop, trained in minutes on a GPU that many processors draw for."""
+    stage1 = VideoToPoseConfig(encoder="medium", channels=128, blocks=3)
     return TrainConfig(
-        NetworkConfig(rotation=RotationConfig(channels=64, blocks=4), side=64),
-        DataConfig(rigs=8, clips=2, frames=4),
+        NetworkConfig(stage1, RotationConfig(channels=96, blocks=6), side=96),
+        DataConfig(rigs=32, clips=4, frames=8, shows=2),
         PoseWeights(facing=0.25),
+        RotationTaskConfig(clips=64, frames=32),
         steps=40_000,
         lr=1.5e-3,
-        ema=0.998,
         half=True,
     )
 

@@ -15,7 +15,8 @@ from mocapcli.training.objectives import PoseWeights, pose_loss, upright
 from mocapcli.training.rotation import RotationBatch, rotation_loss
 
 ROTATIONS = 0.5  # weight of stage 2's loss beside stage 1's
-TRUE_NOISE = 0.004  # what stage 2 is told of true positions
+LEAST_NOISE = 0.002  # that stage 2 is told of true positions
+STILLS = 2  # single pictures of a rig that stage 2 learns from
 LAPLACE_DEVIATION = 2**0.5
 
 
@@ -37,13 +38,18 @@ def joint_loss(
 
 def rotation_batch(estimate: PoseEstimate, batch: Batch) -> RotationBatch:
     """Stage 2's task in the upright frame of each clip's camera."""
-    targets = batch.targets
+    targets, given = batch.targets, batch.given[:, None, None]
     seen = upright(estimate.positions, estimate.pitch)
     truth = upright(targets.positions, targets.pitch)
-    given = batch.given[:, None, None]
-    noise = torch.where(given, TRUE_NOISE, LAPLACE_DEVIATION * estimate.spread.detach())
-    positions = torch.where(given[..., None], truth, seen)
-    return RotationBatch(batch.rig, positions, noise, upright_rotations(batch))
+    level = batch.noise.square().mean((1, 2, 3)).sqrt().clamp_min(LEAST_NOISE)[:, None, None]
+    noise = torch.where(given, level.expand_as(estimate.spread), LAPLACE_DEVIATION * estimate.spread.detach())
+    positions = torch.where(given[..., None], truth + batch.noise, seen)
+    rotations = upright_rotations(batch)
+    if batch.moving:
+        return RotationBatch(batch.rig, positions, noise, rotations)
+    kept = min(STILLS, positions.shape[1])
+    each = [values[:, :kept].flatten(0, 1).unsqueeze(1) for values in (positions, noise, rotations)]
+    return RotationBatch(batch.rigs.select(batch.owner.repeat_interleave(kept)), *each)
 
 
 def upright_rotations(batch: Batch) -> Float[Tensor, "batch frames joints 3 3"]:

@@ -15,12 +15,14 @@ from mocapcli.network.model import PARTS, MotionNetwork, choose_device, load_net
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.log import Log, Pace, Silence
 from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights
+from mocapcli.training.stop import Stop
 from mocapcli.training.stream import load_batches, share_out
 from mocapcli.training.tasks import TASKS
 from mocapcli.training.team import Team, share_statistics
 
 VALIDATION_BATCHES = 8
 LOGGED_EVERY = 20  # steps
+GROUP = 16  # batches that are shown in turn where each is shown more than once
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Trainer:
         pace = Pace(self.device, self.slots * self.slot_frames)
         hidden = not (self.progress_bar and self.team.leads)
         bar = tqdm(total=self.config.steps, initial=self.state.step, disable=hidden, unit="step")
-        with bar, Log(self.folder, self.state.step) if self.team.leads else Silence() as log:
+        with Stop() as stop, bar, Log(self.folder, self.state.step) if self.team.leads else Silence() as log:
             asked = time.monotonic()
             for batch in self._batches():
                 pace.step(waited=time.monotonic() - asked)
@@ -86,6 +88,9 @@ class Trainer:
                     saved = time.monotonic()
                 if over:
                     break
+                if stop.asked:  # nothing is lost: the same command goes on from here
+                    self.save()
+                    raise KeyboardInterrupt
                 asked = time.monotonic()
         if not figures:  # a finished run that is started again does no step
             figures = self.evaluate()
@@ -130,8 +135,26 @@ class Trainer:
                 save_weights(self.folder / name, self.config, self.average.weights, figures)
 
     def _batches(self) -> Iterator[Any]:
+        """The batch of every step from here on: a group of batches as often as each is to be shown, then the next."""
+        shows = max(1, self.config.data.shows)
+        if shows == 1:
+            yield from self._drawn(self.state.step, self.config.steps)
+            return
+        group, done = divmod(self.state.step, GROUP * shows)
+        fresh = self._drawn(group * GROUP, -(-self.config.steps // shows) + GROUP)
+        while True:
+            kept = []
+            for number in range(GROUP):
+                kept.append(next(fresh).to(self.device))
+                if done <= number:
+                    yield kept[number]
+            for number in range(max(GROUP, done), GROUP * shows):
+                yield kept[number % GROUP]
+            done = 0
+
+    def _drawn(self, first: int, last: int) -> Iterator[Any]:
         stream = self.task.stream(self.cache_folder, self.config, self.team.rank, self.team.world)
-        return iter(load_batches(stream, self.state.step, self.config.steps, self.config.workers))
+        return iter(load_batches(stream, first, last, self.config.workers))
 
     def _rate(self) -> float:
         """Warm-up, then half a cosine over the steps or, if that is further along, the minutes."""

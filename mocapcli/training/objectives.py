@@ -50,7 +50,7 @@ def pose_loss(estimate: PoseEstimate, batch: Batch, weights: PoseWeights) -> tup
     parts["facing"] = -(labels * functional.log_softmax(estimate.yaw_logits, -1)).sum(-1).mean()
     width_off = (estimate.half_width / targets.half_width).log().abs().mean()
     parts["camera"] = width_off + (estimate.pitch - targets.pitch).abs().mean()
-    if off.shape[1] > 1:
+    if batch.moving and off.shape[1] > 1:
         moved = (estimate.positions - targets.positions).diff(dim=1).abs().sum(-1)
         parts["velocity"] = _mean(moved, shown[:, 1:])
     total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()

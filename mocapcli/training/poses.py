@@ -21,6 +21,7 @@ TRUNK_BEND = 0.3
 TWIST = 0.12  # radians: typical turn of a joint about its own bone
 TWIN_TOLERANCE = 0.06  # of the skeleton's size, between a joint and its twin's mirror image
 HEAD_TURN, LEAN = 0.25, 0.2
+FALLEN = 6.0  # times that lean: now and then a body lies, rolls or rears
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class PoseSampler:
         phase, pace = random.uniform(0, 2 * np.pi, joints), random.uniform(0.2, 1.5)
         angle = size * np.sin(2 * np.pi * pace * seconds[:, None] + phase)
         vectors = angle[..., None] * self.bones
-        lean = random.normal(scale=LEAN, size=3) * (4.0 if random.random() < 0.1 else 1.0)
+        lean = random.normal(scale=LEAN, size=3) * (FALLEN if random.random() < 0.15 else 1.0)
         vectors[:, self.skeleton.parents < 0] += lean * [1.0, HEAD_TURN, 1.0]
         return np.asarray(vectors.reshape(frames, joints, 3))
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from mocapcli import losses
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import quat_to_matrix
-from mocapcli.network.encoder import sample_features
+from mocapcli.network.encoder import sample_features, unit
 from mocapcli.network.graph import build_levels
 from mocapcli.network.reference import RigBatch, batch_rigs, pad_joints
 from mocapcli.network.refiner import Correction, Refiner, Scene
@@ -31,12 +31,12 @@ from mocapcli.network.refiner_solve import Flow
 from mocapcli.render.camera import Camera
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.config import DataConfig
+from mocapcli.training.filming import choose_appearance
 from mocapcli.training.refine_starts import start_shift, start_turns
 from mocapcli.training.samples import ClipSample, SceneRig, film_crops
 from mocapcli.training.stream import (
     HELD_RIGS,
     FamilyStream,
-    choose_appearance,
     choose_entry,
     scene_rig,
     share_out,
@@ -149,7 +149,7 @@ def collate_clips(clips: Sequence[RefineClip]) -> RefineBatch:
     rig = batch_rigs([clip.body.reference for clip in clips])
     joints, bodies = rig.mask.shape[1], tuple(clip.body for clip in clips)
     view = View(*(torch.cat([getattr(clip.view, name) for clip in clips]) for name in ("focal", "middle", "up")))
-    crops = images_to_tensor(np.stack([clip.crops for clip in clips]))
+    crops = unit(images_to_tensor(np.stack([clip.crops for clip in clips])))
 
     def stack(name: str) -> Tensor:
         rows = [pad_joints(getattr(clip, name), joints, np.eye(4), axis=1) for clip in clips]

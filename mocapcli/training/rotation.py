@@ -1,6 +1,7 @@
 """Training stage 2 by itself: true positions of real clips with the errors that stage 1 makes, to rotations.
 
-Errors are AR(1) noise of random strength, steadiness and share among the joints. Rigs are mirrored, turned as a whole
+Errors are AR(1) noise of random strength, steadiness and share among the joints. Some clips are made up, and some rigs
+have other proportions than their files'. Rigs are mirrored, turned as a whole
 (rest pose, reference and motion together) and under their motion only, so that no heading is special.
 """
 
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli import losses
+from mocapcli.data.appearance import bone_factors, other_body
 from mocapcli.data.noise import drift
 from mocapcli.data.splits import training_frames
 from mocapcli.data.windows import random_of
@@ -19,11 +21,18 @@ from mocapcli.kinematics import motion_world
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
 from mocapcli.training.config import RotationTaskConfig
+from mocapcli.training.poses import pose_world
+from mocapcli.training.samples import RIG_CHANGE, SceneRig
 from mocapcli.training.stream import FamilyStream, choose_entry, scene_rig, share_out
-from mocapcli.types import Motion, Rig
+from mocapcli.types import Asset, Motion, Rig
 
 SMOOTH = 0.03  # radians within which an error's slope fades
 STEADINESS = (0.0, 0.5, 0.8, 0.92)  # of the noise from frame to frame
+SPREADS = (0.3, 0.6)  # of the logarithm of joints' shares of the noise: stage 1 sees some far better than others
+TOLD_EACH = 0.5  # share of clips in which each joint's noise is told, as stage 1 does
+OTHER_BONES, INVENTED = 0.5, 0.25  # shares of clips: other proportions, motions made up
+FPS = 30.0
+POOR = 2.5  # times the strongest usual noise
 BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 
 
@@ -46,7 +55,7 @@ class RotationBatch:
 class _Clip:
     reference: RigReference
     positions: np.ndarray
-    noise: float
+    noise: Float[np.ndarray, " joints"]
     world: np.ndarray
 
 
@@ -61,7 +70,7 @@ class RotationStream(FamilyStream[RotationBatch]):
             random = random_of(self.config.seed, "rotation", self.validation, step, slot)
             entry = choose_entry(self.shown, random)
             rig = scene_rig(self.cache_folder / entry.file)
-            clips.append(_clip(rig.asset.rig, rig.asset.motions, random, task, self.validation))
+            clips.append(_clip(rig, random, task, self.validation))
         return _collate(clips)
 
 
@@ -101,27 +110,41 @@ def _weights(rig: RigBatch, frames: int) -> tuple[Tensor, Tensor]:
     return shares[0][:, None].expand(-1, frames, -1), shares[1][:, None].expand(-1, frames, -1)
 
 
-def _clip(
-    rig: Rig, motions: tuple[Motion, ...], random: np.random.Generator, task: RotationTaskConfig, plain: bool
-) -> _Clip:
-    """One clip with its reference; validation is neither mirrored nor turned."""
-    lengths = np.array([min(motion.frames, 150) for motion in motions], dtype=float)
-    motion = motions[int(random.choice(len(motions), p=lengths / lengths.sum()))]
-    stride = 1 if random.random() < 0.7 else 2
-    last = training_frames(motion.frames)
-    start = int(random.integers(0, max(1, last - stride * (task.frames - 1))))
-    chosen = np.minimum(start + stride * np.arange(task.frames), last - 1)
-    world = motion_world(rig.skeleton, _frames(motion, chosen))
-    reference = _reference(rig, motions, random)
+def _clip(scene: SceneRig, random: np.random.Generator, task: RotationTaskConfig, plain: bool) -> _Clip:
+    """One clip with its reference; validation shows real clips of rigs as they are."""
+    asset = scene.asset
+    if not plain and random.random() < OTHER_BONES:
+        asset = other_body(asset, bone_factors(asset.rig.skeleton, random, RIG_CHANGE))
+    if not plain and random.random() < INVENTED:
+        skeleton = asset.rig.skeleton
+        world = pose_world(skeleton, scene.sampler.sample(task.frames, FPS, random), skeleton.rest_translations)
+    else:
+        world = _real(asset, random, task)
+    reference = _reference(asset.rig, asset.motions, random)
     positions, turns = world[..., :3, 3], world[..., :3, :3]
     if not plain:
         reference, positions, turns = _vary(forget_names(reference, random), positions, turns, random)
     positions = positions / reference.size
     positions = positions - positions[:1, :1]
     strength = _strength(random, task.noise)
-    share = np.exp(0.3 * random.normal(size=(1, positions.shape[1], 1)))
+    share = np.exp(random.choice(SPREADS) * random.normal(size=(1, positions.shape[1], 1)))
     noisy = positions + strength * share * _errors(positions.shape, random)
-    return _Clip(reference, noisy, strength * float(np.exp(0.2 * random.normal())), turns)
+    told = strength * (share[0, :, 0] if random.random() < TOLD_EACH else np.ones(positions.shape[1]))
+    return _Clip(reference, noisy, told * float(np.exp(0.2 * random.normal())), turns)
+
+
+def _real(
+    asset: Asset, random: np.random.Generator, task: RotationTaskConfig
+) -> Float[np.ndarray, "frames joints 4 4"]:
+    """World matrices of a part of one of the rig's clips."""
+    motions = asset.motions
+    lengths = np.array([min(motion.frames, 150) for motion in motions], dtype=float)
+    motion = motions[int(random.choice(len(motions), p=lengths / lengths.sum()))]
+    stride = 1 if random.random() < 0.7 else 2
+    last = training_frames(motion.frames)
+    start = int(random.integers(0, max(1, last - stride * (task.frames - 1))))
+    chosen = np.minimum(start + stride * np.arange(task.frames), last - 1)
+    return motion_world(asset.rig.skeleton, _frames(motion, chosen))
 
 
 def _reference(rig: Rig, motions: tuple[Motion, ...], random: np.random.Generator) -> RigReference:
@@ -172,11 +195,13 @@ def _frames(motion: Motion, chosen: np.ndarray) -> Motion:
 
 
 def _strength(random: np.random.Generator, most: float) -> float:
-    """None at all in a fifth of the clips, else up to the most."""
+    """None at all in a fifth of the clips, else up to the most, and now and then what a poor look leaves."""
     draw = random.random()
     if draw < 0.2:
         return 0.0
-    return float(random.uniform(0.0, most / 2) if draw < 0.7 else random.uniform(most / 4, most))
+    if draw < 0.9:
+        return float(random.uniform(0.0, most / 2) if draw < 0.6 else random.uniform(most / 4, most))
+    return float(random.uniform(most, POOR * most))
 
 
 def _errors(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
@@ -189,7 +214,8 @@ def _collate(clips: list[_Clip]) -> RotationBatch:
     joints = rig.mask.shape[1]
     positions = np.stack([pad_joints(clip.positions, joints, 0.0, axis=1) for clip in clips])
     world = np.stack([pad_joints(clip.world, joints, np.eye(3), axis=1) for clip in clips])
-    noise = np.array([clip.noise for clip in clips])[:, None, None] * np.ones((1, *positions.shape[1:3]))
+    noise = np.stack([pad_joints(clip.noise, joints, 0.0) for clip in clips])[:, None]
+    noise = np.broadcast_to(noise, positions.shape[:3]).copy()
     return RotationBatch(
         rig,
         torch.from_numpy(positions.astype(np.float32)),

@@ -3,7 +3,8 @@
 Plain numpy and numba in worker processes; a sample travels as a handful of small arrays.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,8 +21,10 @@ from mocapcli.types import Asset
 FIELD_OF_VIEW = (25.0, 55.0)
 PITCH = (-8.0, 33.0)
 MARGIN = (1.1, 1.45)  # of a crop around the subject
+ROOM, ROOMY = 0.6, 0.3  # more of it in a share of the cases: a clip's crops are as wide as its widest frame needs
 RIG_CHANGE = 0.4  # of bones, where one rig stands for many
 JITTER = 0.08  # of the crop's side
+FRAMED = 400  # vertices that crops are cut around; more make them no better
 REFERENCE_YAWS = (35.0, 215.0)  # two opposite three-quarter views
 REFERENCE_PITCH = 12.0
 REFERENCE_FIELD_OF_VIEW = 35.0
@@ -71,6 +74,13 @@ class SceneRig:
         """A clip of a real motion where there is one (with that probability), else of an invented one."""
         return film_crops(self.model, self.pose(random, frames, real_share, fps), random, side)
 
+    def stills(
+        self, random: np.random.Generator, count: int, side: int, real_share: float = 0.5, fps: float = 15.0
+    ) -> ClipSample:
+        """Single pictures of poses of their own, each from a side of its own, as one sample."""
+        world = np.concatenate([self.pose(random, 1, real_share, fps) for _ in range(count)])
+        return film_crops(self.model, world, random, side, moving=False)
+
     def pose(
         self, random: np.random.Generator, frames: int, real_share: float = 0.5, fps: float = 15.0
     ) -> Float[np.ndarray, "frames joints 4 4"]:
@@ -114,20 +124,34 @@ class SceneRig:
         return with_mask(images.colour, images.mask), cameras
 
 
+def joined(samples: Sequence[ClipSample]) -> ClipSample:
+    """One sample of all their frames."""
+    return ClipSample(*(np.concatenate([getattr(one, part.name) for one in samples]) for part in fields(ClipSample)))
+
+
 def film_crops(
-    model: Model, world: Float[np.ndarray, "frames joints 4 4"], random: np.random.Generator, side: int
+    model: Model,
+    world: Float[np.ndarray, "frames joints 4 4"],
+    random: np.random.Generator,
+    side: int,
+    moving: bool = True,
 ) -> ClipSample:
     """Render posed joints as the crops that capture would cut out of a video, background removed."""
     points, normals = pose_points(model, world)
-    cameras = crop_camera(
-        points[:, model.drawn],
-        float(random.uniform(0, 360)),
-        float(random.uniform(*PITCH)),
-        float(random.uniform(*FIELD_OF_VIEW)),
-        float(random.uniform(*MARGIN)),
-        random.uniform(-JITTER, JITTER, 2),
-        side,
-    )
+    seen = points[:, model.drawn[:: max(1, len(model.drawn) // FRAMED)]]
+    cameras = [
+        camera
+        for part in ([seen] if moving else seen[:, None])
+        for camera in crop_camera(
+            part,
+            float(random.uniform(0, 360)),
+            float(random.uniform(*PITCH)),
+            float(random.uniform(*FIELD_OF_VIEW)),
+            float(random.uniform(*MARGIN)) * (1 + (ROOM * random.random() if random.random() < ROOMY else 0.0)),
+            random.uniform(-JITTER, JITTER, 2),
+            side,
+        )
+    ]
     images = draw(
         points,
         normals,

@@ -16,18 +16,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mocapcli.data import compact
-from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import Cache, Entry, open_cache
 from mocapcli.data.windows import random_of, seed_of
 from mocapcli.errors import InvalidDataError, UsageError
-from mocapcli.network.reference import forget_names, reference_of_rig
+from mocapcli.network.reference import forget_names
 from mocapcli.training.batches import Batch, RenderedReference, collate
-from mocapcli.training.config import DataConfig, TrainConfig
+from mocapcli.training.config import TrainConfig
+from mocapcli.training.filming import film, made_noise, render_reference
 from mocapcli.training.samples import ClipSample, SceneRig
+from mocapcli.training.wear import draw_wear
 
 Made = TypeVar("Made", covariant=True)
-HELD_RIGS = 256  # prepared rigs a process keeps
-CLIPS_PER_LOOK = 3  # that show a rig alike: dressing it takes as long as filming a clip
+HELD_RIGS = 512  # prepared rigs a process keeps
 FACING_DOUBT = 0.15  # radians by which the facing told in training is off
 
 
@@ -79,17 +79,16 @@ class BatchStream(FamilyStream[Batch]):
     """Crops with their truth."""
 
     def __getitem__(self, step: int) -> Batch:
-        references, samples = [], []
-        for reference, sample in self.items(step):
-            references.append(reference)
-            samples.append(sample)
-        batch = collate(references, samples)
-        return replace(batch, told=batch.targets.yaw + self._facing_doubt(step), given=self._given(step))
+        references, samples = zip(*self.items(step), strict=True)
+        batch = collate(references, samples, self.shape(step)[2])
+        told, given = batch.targets.yaw + self._facing_doubt(step), self._given(step)
+        batch = replace(batch, told=told, given=given, noise=self._noise(step, batch))
+        return batch if self.validation or not self.config.data.worn else replace(batch, wear=self._wear(step))
 
     def items(self, step: int) -> Iterator[tuple[RenderedReference, ClipSample]]:
         """This process's clips of a step, each with its rig."""
         data, side = self.config.data, self.config.network.side
-        clips, frames = self.shape(step)
+        clips, frames, moving = self.shape(step)
         for slot in self.slots:
             random = random_of(self.config.seed, self.validation, step, slot)
             entry = choose_entry(self.shown, random)
@@ -99,16 +98,13 @@ class BatchStream(FamilyStream[Batch]):
             reference = render_reference(rig, random, side)
             if not self.validation:
                 reference = replace(reference, rig=forget_names(reference.rig, random))
-            for clip in range(clips):
-                if clip % CLIPS_PER_LOOK == 0:
-                    shown = rig.dressed(choose_appearance(data, random), random)
-                yield reference, shown.sample(random, frames, side, data.real_share, data.fps)
+            for sample in film(rig, data, clips, frames, moving, side, random):
+                yield reference, sample
 
-    def shape(self, step: int) -> tuple[int, int]:
-        """Clips of a rig and their frames: mostly single frames, which tell more for the same work."""
+    def shape(self, step: int) -> tuple[int, int, bool]:
+        """As `DataConfig.shape`; judges are clips."""
         data = self.config.data
-        still = not self.validation and random_of(self.config.seed, "still", step).random() < data.still
-        return (data.clips * data.frames, 1) if still else (data.clips, data.frames)
+        return data.shape(not self.validation and random_of(self.config.seed, "still", step).random() < data.still)
 
     def _given(self, step: int) -> Bool[Tensor, " batch"]:
         """Whether stage 2 is given a clip's true positions: nearly always at first, seldom in the end."""
@@ -117,14 +113,32 @@ class BatchStream(FamilyStream[Batch]):
         rows = [random_of(config.seed, "given", step, slot).random(clips) < share for slot in self.slots]
         return torch.from_numpy(np.concatenate(rows))
 
+    def _noise(self, step: int, batch: Batch) -> Float[Tensor, "batch frames joints 3"]:
+        """On those true positions, so that stage 2 does not forget what it knows of noise."""
+        none = torch.zeros_like(batch.targets.positions)
+        if self.config.stage != "joint" or self.validation:
+            return none
+        clips, frames, joints = self.shape(step)[0], *none.shape[1:3]
+        rows = [
+            made_noise(random_of(self.config.seed, "noise", step, slot), clips, frames, joints) for slot in self.slots
+        ]
+        return torch.from_numpy(np.concatenate(rows))
+
+    def _wear(self, step: int) -> Float[Tensor, "batch frames chances"]:
+        clips, frames, moving = self.shape(step)
+        rows = [
+            draw_wear(random_of(self.config.seed, "wear", step, slot), clips, frames, moving) for slot in self.slots
+        ]
+        return torch.from_numpy(np.concatenate(rows))
+
     def _facing_doubt(self, step: int) -> Float[Tensor, "batch frames"]:
         """How far off the facing is that a clip is told; NaN where it is told nothing."""
         rows = []
         for slot in self.slots:
             random = random_of(self.config.seed, "facing", self.validation, step, slot)
-            clips, frames = self.shape(step)
+            clips, frames, moving = self.shape(step)
             doubt = FACING_DOUBT * random.normal(size=(clips, frames))
-            untold = random.random((clips, 1)) >= self.config.told_facing
+            untold = random.random((clips, 1 if moving else frames)) >= self.config.told_facing
             rows.append(np.where(untold, np.nan, doubt))
         return torch.from_numpy(np.concatenate(rows).astype(np.float32))
 
@@ -163,25 +177,3 @@ def choose_entry(families: dict[str, list[Entry]], random: np.random.Generator) 
 @lru_cache(maxsize=HELD_RIGS)
 def scene_rig(path: Path) -> SceneRig:
     return SceneRig.of(compact.load(path))
-
-
-def render_reference(rig: SceneRig, random: np.random.Generator | None, side: int) -> RenderedReference:
-    """The rig in its reference pose: in training now the rest pose, now any frame of its clips."""
-    asset = rig.asset
-    motion = asset.motions[0] if asset.motions else None
-    frame = 0
-    if random is not None and asset.motions:
-        motion = asset.motions[int(random.integers(len(asset.motions)))] if random.random() < 0.7 else None
-        frame = int(random.integers(motion.frames)) if motion is not None and random.random() < 0.5 else 0
-    reference = reference_of_rig(asset.rig, motion, frame)
-    world = np.tile(np.eye(4), (reference.joints, 1, 1))
-    world[:, :3, :3], world[:, :3, 3] = reference.reference_rotations, reference.reference_positions
-    crops, cameras = rig.reference_views(world, side)
-    return RenderedReference(reference, crops, tuple(cameras))
-
-
-def choose_appearance(data: DataConfig, random: np.random.Generator) -> Appearance:
-    draw = random.random()
-    if draw < data.other_body:
-        return "other-body"
-    return "recoloured" if draw < data.other_body + data.recoloured else "own"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mocapcli.errors import InvalidDataError
+from mocapcli.network.encoder import unit
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.precision import precision
 from mocapcli.network.refiner import Refiner
@@ -21,6 +22,7 @@ from mocapcli.training.objectives import pose_figures, pose_loss
 from mocapcli.training.refine import RefineBatch, RefineStream, refine_figures, refine_loss
 from mocapcli.training.rotation import RotationBatch, RotationStream, rotation_figures, rotation_loss
 from mocapcli.training.stream import BatchStream
+from mocapcli.training.wear import worn
 
 
 class Task(Protocol):
@@ -68,8 +70,9 @@ class PoseTask:
 
 def look_at(stage: VideoToPose, batch: Batch, yaw: Float[Tensor, "batch frames"] | None) -> PoseEstimate:
     """Stage 1 on a batch; what it makes of a rig is worked out once for all its clips."""
-    features, queries = stage.look(batch.crops, batch.rigs, batch.views)
-    return stage.decide(features, queries[batch.owner], batch.rig, batch.tangent, yaw)
+    crops = batch.crops if batch.wear is None else worn(unit(batch.crops), batch.wear)
+    features, queries = stage.look(crops, batch.rigs, batch.views)
+    return stage.decide(features, queries[batch.owner], batch.rig, batch.tangent, yaw, batch.frame_mask)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from mocapcli.network.attention import GraphAttention
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.reference import RigBatch
+from mocapcli.network.video_to_pose import LookRound
 from mocapcli.training import loop
 from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig, load_config
@@ -83,6 +84,14 @@ def without_bias(part: nn.Module) -> None:
             table.weight.requires_grad_(False)
 
 
+def without_heatmaps(part: nn.Module) -> None:
+    """Places are regressed from the picture's mean and its coarse overview: joints look nowhere in particular."""
+    for look in (module for module in part.modules() if isinstance(module, LookRound)):
+        for weight in look.ask.parameters():
+            weight.data.zero_()
+            weight.requires_grad_(False)
+
+
 def all_local(part: nn.Module) -> None:
     for attention in attentions(part):
         attention.scope = "local"
@@ -131,6 +140,7 @@ ROWS = {
         *PARTS,
         Row("no reference renders", batch=no_views),
         Row("one round", ("network.video_to_pose.rounds=1",)),
+        Row("regression", ("weights.heat=0",), network=without_heatmaps),
     ),
     "joint": (Row("joint"), Row("factorised", factorised=True)),
     "refine": (Row("everything"),),  # world_0: no refiner

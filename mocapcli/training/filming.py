@@ -1,0 +1,66 @@
+"""What a batch shows of one rig: its reference pose, clips and single pictures of it."""
+
+import numpy as np
+
+from mocapcli.data.appearance import Appearance
+from mocapcli.data.noise import drift
+from mocapcli.network.reference import reference_of_rig
+from mocapcli.training.batches import RenderedReference
+from mocapcli.training.config import DataConfig
+from mocapcli.training.samples import ClipSample, SceneRig, joined
+
+CLIPS_PER_LOOK, STILLS_PER_LOOK = 3, 8  # that show a rig alike: dressing it takes as long as filming a clip
+MADE_NOISE, STEADY = 0.02, 0.8  # the most on true positions, in sizes; its share that stays from frame to frame
+
+
+def render_reference(rig: SceneRig, random: np.random.Generator | None, side: int) -> RenderedReference:
+    """The rig in its reference pose: in training now the rest pose, now any frame of its clips."""
+    asset = rig.asset
+    motion = asset.motions[0] if asset.motions else None
+    frame = 0
+    if random is not None and asset.motions:
+        motion = asset.motions[int(random.integers(len(asset.motions)))] if random.random() < 0.7 else None
+        frame = int(random.integers(motion.frames)) if motion is not None and random.random() < 0.5 else 0
+    reference = reference_of_rig(asset.rig, motion, frame)
+    world = np.tile(np.eye(4), (reference.joints, 1, 1))
+    world[:, :3, :3], world[:, :3, 3] = reference.reference_rotations, reference.reference_positions
+    crops, cameras = rig.reference_views(world, side)
+    return RenderedReference(reference, crops, tuple(cameras))
+
+
+def film(
+    rig: SceneRig, data: DataConfig, clips: int, frames: int, moving: bool, side: int, random: np.random.Generator
+) -> list[ClipSample]:
+    """Clips, or single pictures, in changing looks."""
+    samples: list[ClipSample] = []
+    if moving:
+        for clip in range(clips):
+            if clip % CLIPS_PER_LOOK == 0:
+                shown = rig.dressed(choose_appearance(data, random), random)
+            samples.append(shown.sample(random, frames, side, data.real_share, choose_pace(data, random)))
+        return samples
+    for _ in range(clips):
+        parts = []
+        for first in range(0, frames, STILLS_PER_LOOK):
+            shown = rig.dressed(choose_appearance(data, random), random)
+            parts.append(shown.stills(random, min(STILLS_PER_LOOK, frames - first), side, data.real_share, data.fps))
+        samples.append(joined(parts))
+    return samples
+
+
+def made_noise(random: np.random.Generator, clips: int, frames: int, joints: int) -> np.ndarray:
+    """Drifting, of another strength for each clip; in sizes."""
+    drifting = drift(random.normal(size=(frames, clips, joints, 3)), STEADY).swapaxes(0, 1)
+    return np.asarray(drifting * random.uniform(0, MADE_NOISE, (clips, 1, 1, 1)), dtype=np.float32)
+
+
+def choose_pace(data: DataConfig, random: np.random.Generator) -> float:
+    """Frames per second of a clip: what videos have, or less."""
+    return float(random.choice([data.fps, 24.0, 30.0]))
+
+
+def choose_appearance(data: DataConfig, random: np.random.Generator) -> Appearance:
+    draw = random.random()
+    if draw < data.other_body:
+        return "other-body"
+    return "recoloured" if draw < data.other_body + data.recoloured else "own"
