@@ -55,12 +55,16 @@ def test_given_clips_hold_the_truth_and_its_rotations_fit(cache: Path) -> None:
     network, batch = MotionNetwork(NETWORK), BatchStream(cache, SMALL)[1]
     batch = replace(batch, given=torch.ones_like(batch.given))
     given = rotation_batch(look_at(network.video_to_pose, batch, None), batch)
-    assert torch.equal(given.positions, upright(batch.targets.positions, batch.targets.pitch))
+    assert batch.noise.abs().max() > 0.001
+    assert torch.equal(given.positions, upright(batch.targets.positions, batch.targets.pitch) + batch.noise)
+    level = batch.noise.square().mean((1, 2, 3)).sqrt().clamp_min(0.002)
+    assert torch.allclose(given.noise, level[:, None, None].expand_as(given.noise))
     rig, turns = batch.rig, upright_rotations(batch)
     has_parent = (rig.parents >= 0) & rig.mask
     parents = rig.parents.clamp_min(0)
     rows = torch.arange(len(parents))[:, None]
-    bones = given.positions - given.positions[rows[..., None], torch.arange(2)[:, None], parents[:, None]]
+    truth = given.positions - batch.noise
+    bones = truth - truth[rows[..., None], torch.arange(2)[:, None], parents[:, None]]
     assert torch.allclose(turns @ turns.transpose(-1, -2), torch.eye(3).expand_as(turns), atol=1e-4)
     rest = rig.rest_positions - rig.rest_positions[rows, parents]
     local = rig.rest_rotations[rows, parents].transpose(-1, -2) @ rest[..., None]

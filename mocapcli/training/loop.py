@@ -141,8 +141,9 @@ class Trainer:
             yield from self._drawn(self.state.step, self.config.steps)
             return
         group, done = divmod(self.state.step, GROUP * shows)
-        fresh = self._drawn(group * GROUP, -(-self.config.steps // shows) + GROUP)
-        while True:
+        groups = -(-self.config.steps // (GROUP * shows))
+        fresh = self._drawn(group * GROUP, groups * GROUP)
+        for _ in range(group, groups):
             kept = []
             for number in range(GROUP):
                 kept.append(next(fresh).to(self.device))

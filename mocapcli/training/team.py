@@ -91,19 +91,18 @@ class SharedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(images)
         values = images.float()
-        own = [values.sum((0, 2, 3)), values.square().sum((0, 2, 3)), values.new_tensor([values[:, 0].numel()])]
-        whole: Tensor = _Sum.apply(torch.cat(own))  # type: ignore[no-untyped-call]
-        sums, squares, count = whole.split([self.num_features, self.num_features, 1])
+        own = [values.sum((0, 2, 3)), values.new_tensor([values[:, 0].numel()])]
+        sums, count = _Sum.apply(torch.cat(own)).split([self.num_features, 1])  # type: ignore[no-untyped-call]
         mean = sums / count
-        variance = squares / count - mean.square()
+        away = values - mean[:, None, None]  # then squared: the difference of large squares would be mere rounding
+        variance = _Sum.apply(away.square().sum((0, 2, 3))) / count  # type: ignore[no-untyped-call]
         with torch.no_grad():
             momentum = self.momentum or 0.1
             self.running_mean.lerp_(mean, momentum)  # type: ignore[union-attr]
             self.running_var.lerp_(variance * count / (count - 1), momentum)  # type: ignore[union-attr]
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         scale = self.weight * (variance + self.eps).rsqrt()
-        shift = self.bias - mean * scale
-        result: Tensor = (values * scale[:, None, None] + shift[:, None, None]).to(images)
+        result: Tensor = (away * scale[:, None, None] + self.bias[:, None, None]).to(images)
         return result
 
 

@@ -9,7 +9,8 @@
 set -euo pipefail
 ulimit -n "$(ulimit -Hn)"  # batches come through shared memory, a file for each of their arrays
 assets=$1 out=$2 cache=$1
-mocap=${MOCAP:-mocap} minutes=${MINUTES:-8.2} cores=$(nproc)
+# nproc would count OMP_NUM_THREADS
+mocap=${MOCAP:-mocap} minutes=${MINUTES:-8.2} cores=$(getconf _NPROCESSORS_ONLN)
 workers=${WORKERS:-$((cores > 5 ? cores - 5 : 0))} aside=$((cores > 5 ? 2 : 0))
 mkdir -p "$out"
 if [ ! -f "$assets/index.json" ]; then
