@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mocapcli.console import warnings_as_notes
-from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError, WriteError
+from mocapcli.errors import InvalidDataError, ReadError, WriteError
 from mocapcli.filters.chain import Step, filter_asset
-from mocapcli.formats import find_format, is_readable, read_asset, write_asset
+from mocapcli.formats import find_writer, is_readable, read_asset, write_asset
 from mocapcli.kinematics import crop, transform_asset
 from mocapcli.retarget_names import match_joints, transfer
 from mocapcli.types import Asset, Motion
@@ -53,9 +53,7 @@ class Result:
 
 def convert_file(source: Path, target: Path, wishes: Wishes) -> Result:
     """Convert one file. What the output cannot carry comes back as notes."""
-    output = find_format(target, wishes.to_plugin)
-    if output.write is None:
-        raise UnsupportedError(f"the {output.name} plugin only reads", path=target, remedy="choose another format")
+    output = find_writer(target, wishes.to_plugin)
     _check_overwrite(source, target, wishes)
     with warnings_as_notes() as warned:
         read = read_asset(source, wishes.plugin)

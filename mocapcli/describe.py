@@ -29,6 +29,7 @@ def describe(asset: Asset, path: Path, format_name: str) -> dict[str, Any]:
         "clips": [_clip(skeleton, clip) for clip in asset.motions],
         "mesh": None if mesh is None else _mesh(mesh),
         "deforms_nothing": idle,
+        "beyond": list(getattr(asset.rig.source, "beyond", ())),
         "hints": _hints(rest),
     }
 

@@ -1,5 +1,6 @@
 """Read and write any registered format, chosen by extension or by name."""
 
+import stat
 import warnings
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def find_format(path: Path, name: str | None = None) -> Format:
     return claims[0]
 
 
+def find_writer(path: Path, name: str | None = None) -> Format:
+    """The same among those that can write."""
+    record = find_format(path, name)
+    if record.write is None:
+        raise UnsupportedError(f"the {record.name} plugin only reads", path=path, remedy="choose another output format")
+    return record
+
+
 def is_readable(path: Path, plugin: str | None = None) -> bool:
     """Whether some plugin (or this one) reads files called like this."""
     extension = path.suffix.lower().lstrip(".")
@@ -60,12 +69,12 @@ def find_plugin(name: str) -> Format:
 def read_asset(path: str | Path, plugin: str | None = None) -> Asset:
     """Read a rig with its clips from any file a plugin knows."""
     path = Path(path)
+    head = _head(path)
     record = find_format(path, plugin)
     if record.read is None:
         raise UnsupportedError(f"the {record.name} plugin only writes", path=path)
-    head = _head(path)
     try:
-        return record.read(path)
+        asset = record.read(path)
     except MocapError as error:
         error.path = error.path or path
         if isinstance(error, ReadError) and error.remedy is None:
@@ -81,14 +90,15 @@ def read_asset(path: str | Path, plugin: str | None = None) -> Asset:
             path=path,
             remedy=_wrong_extension(head, record),
         ) from error
+    if not isinstance(asset, Asset):  # a plugin's mistake would else show far from it
+        raise PluginError(f"the {record.name} plugin returned {type(asset).__name__}, no Asset", path=path)
+    return asset
 
 
 def write_asset(path: str | Path, asset: Asset, plugin: str | None = None) -> None:
     """Write an asset; the file appears whole or not at all. Warns (`DroppedWarning`) about what is lost."""
     path = Path(path)
-    record = find_format(path, plugin)
-    if record.write is None:
-        raise UnsupportedError(f"the {record.name} plugin only reads", path=path, remedy="choose another output format")
+    record = find_writer(path, plugin)
     for message in dropped(record, asset):
         warnings.warn(f"{path.name}: {message}", DroppedWarning, stacklevel=2)
     with whole_file(path) as temporary:
@@ -118,7 +128,16 @@ def dropped(record: Format, asset: Asset) -> list[str]:
         lost.append("animated scale is left out")
     if "translations" not in record.keeps and any(_moves_inner_joints(asset, motion) for motion in asset.motions):
         lost.append("animated translations of inner joints are left out")
-    return [f"{what} ({record.name} cannot hold it)" for what in lost]
+    return [f"{what} ({record.name} cannot hold it)" for what in lost] + _not_taken_along(record, asset)
+
+
+def _not_taken_along(record: Format, asset: Asset) -> list[str]:
+    """What the file read holds beside the asset; a format that leaves the mesh out has said more than that."""
+    source = asset.rig.source
+    beyond = getattr(source, "beyond", ())
+    if not beyond or "mesh" not in record.keeps or getattr(source, "format", None) == record.name:
+        return []
+    return [f"what else was in the file does not come along: {', '.join(beyond)}"]
 
 
 def _moves_inner_joints(asset: Asset, motion: Motion) -> bool:
@@ -133,6 +152,8 @@ def _head(path: Path) -> bytes:
     if path.is_dir():
         raise ReadError("this is a folder, not a file", path=path)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end, a device neither
+            raise ReadError("this is a pipe or a device, not a file", path=path, remedy="copy its content into a file")
         with path.open("rb") as stream:
             head = stream.read(64)
     except FileNotFoundError:

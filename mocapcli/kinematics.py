@@ -264,7 +264,7 @@ def crop(motion: Motion, start: float | None = None, end: float | None = None, f
 def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray, " 4"] | None = None) -> Asset:
     """The whole asset turned about the origin and scaled: for files that do not say their units or up axis.
 
-    The original document no longer fits afterwards, so `rig.source` is dropped.
+    The original document no longer fits afterwards, so of `rig.source` only the names of what is lost remain.
     """
     if not (np.isfinite(scale) and scale > 0):
         raise InvalidDataError(f"scale must be positive, not {scale}")
@@ -291,6 +291,7 @@ def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray
         replace(skeleton, rest_translations=rest_translations, rest_rotations=rest_rotations),
         None if asset.rig.mesh is None else _transform_mesh(asset.rig.mesh, turn.as_matrix(), scale),
         asset.rig.name,
+        LeftAside(beyond) if (beyond := getattr(asset.rig.source, "beyond", ())) else None,
     )
     return Asset(rig, tuple(motions))
 

@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
+from mocapcli.types import Asset, LeftAside, Material, Mesh, Motion, Rig, Skeleton, Texture
 
 HEADER = "header"
 Arrays = dict[str, np.ndarray]
 
 
 def pack_asset(asset: Asset) -> Arrays:
-    """All of the asset but `rig.source`; no pickles: numbers as they are, the rest as JSON in bytes."""
+    """All of the asset but a document in `rig.source`; no pickles: numbers as they are, the rest as JSON in bytes."""
     arrays: Arrays = {}
     header: dict[str, Any] = {"rig": asset.rig.name, "skeleton": _take(asset.rig.skeleton, "skeleton", arrays)}
     if asset.rig.mesh is not None:
         header["mesh"] = _take(asset.rig.mesh, "mesh", arrays)
         header["materials"] = [_pack_material(material, arrays) for material in asset.rig.mesh.materials]
+    if isinstance(asset.rig.source, LeftAside):
+        header["beyond"] = asset.rig.source.beyond
     header["motions"] = [_take(motion, f"motion{index}", arrays) for index, motion in enumerate(asset.motions)]
     arrays[HEADER] = _bytes_to_array(json.dumps(header).encode("ascii"))
     return arrays
@@ -33,7 +35,8 @@ def unpack_asset(arrays: Arrays) -> Asset:
         materials = tuple(_unpack_material(told, arrays) for told in header["materials"])
         mesh = Mesh(**_put(header["mesh"], "mesh", arrays), materials=materials)
     motions = [Motion(**_put(told, f"motion{index}", arrays)) for index, told in enumerate(header["motions"])]
-    return Asset(Rig(skeleton, mesh, header["rig"]), tuple(motions))
+    source = LeftAside(tuple(header["beyond"])) if "beyond" in header else None
+    return Asset(Rig(skeleton, mesh, header["rig"], source), tuple(motions))
 
 
 def _take(record: Any, prefix: str, arrays: Arrays) -> dict[str, Any]:

@@ -23,6 +23,13 @@ from mocapcli.extensions import Filter, Format, Metric, Segmenter, Source
 GROUP = "mocapcli"
 LIMIT_VARIABLE = "MOCAP_PLUGINS"
 ALWAYS = "builtin"
+RECORDS: dict[str, type] = {
+    "register_formats": Format,
+    "register_filters": Filter,
+    "register_metrics": Metric,
+    "register_sources": Source,
+    "register_segmenters": Segmenter,
+}
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,7 @@ class Plugins:
             own: list[Any] = []
 
             def register(record: Any, own: list[Any] = own) -> None:
-                if not isinstance(getattr(record, "name", None), str):
-                    raise PluginError(f"registers {record!r}, which is no record with a name")
+                _check_record(record, RECORDS[hook])
                 own.append(record)
 
             if self._call(implementation, {"register": register}):
@@ -120,7 +126,9 @@ class Plugins:
         """Whether the hook ran through; one that raises marks its plugin as broken instead of stopping everything."""
         try:
             implementation.function(*(arguments[name] for name in implementation.argnames))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as in _load_one
             self._mark_broken(implementation.plugin_name, error)
             return False
         return True
@@ -169,7 +177,9 @@ def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted:
         module = point.load()
         manager.register(module, name=point.name)
         manager.check_pending()  # catches misspelt hook names
-    except (Exception, SystemExit) as error:  # a third party's import may do anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a third party may do anything: leave, or raise what is no Exception (pyassimp)
         if manager.has_plugin(point.name):
             manager.unregister(name=point.name)
         return Plugin(point.name, point.value, package, version, error=_reason(error))
@@ -178,6 +188,15 @@ def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted:
         problem = "implements no hook (decorate its functions with mocapcli.hookimpl)"
         return Plugin(point.name, point.value, package, version, error=problem)
     return Plugin(point.name, point.value, package, version, hooks)
+
+
+def _check_record(record: Any, kind: type) -> None:
+    """One record that is something else would trip every command that looks through them, and so hide all others."""
+    if not isinstance(record, kind) or not isinstance(getattr(record, "name", None), str):
+        raise PluginError(f"registers {str(record)[:60]!r}, which is no {kind.__name__} with a name")
+    for field_name in ("extensions", "also", "magic"):
+        if not isinstance(getattr(record, field_name, ()), tuple):
+            raise PluginError(f"{kind.__name__} {record.name!r}: {field_name} must be a tuple, as in ('bvh',)")
 
 
 def _reason(error: BaseException) -> str:

@@ -149,9 +149,19 @@ class Mesh:
             raise InvalidDataError("skin_weights must be non-negative and sum to one (see sanitise_weights)")
 
 
+@dataclass(frozen=True)
+class LeftAside:
+    """`Rig.source` where the file cannot be written back: what else was in it, in words ("3 shape keys")."""
+
+    beyond: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """A skeleton with, perhaps, a mesh on it. `source` keeps the original document for loss-free writing."""
+    """A skeleton with, perhaps, a mesh on it. `source` keeps the original document for loss-free writing.
+
+    Its `beyond`, if any, names what an Asset has no place for, and its `format` the plugin that writes it back.
+    """
 
     skeleton: Skeleton
     mesh: Mesh | None = None
@@ -233,6 +243,12 @@ class Asset:
 
     def with_motions(self, motions: Iterable[Motion]) -> "Asset":
         return replace(self, motions=tuple(motions))
+
+
+def left_aside(*counted: tuple[int, str]) -> LeftAside | None:
+    """What was found of each kind, in words: `left_aside((2, "camera"), (0, "light"))` has "2 cameras"."""
+    words = tuple(f"{count} {what}{'s' * (count != 1)}" for count, what in counted if count)
+    return LeftAside(words) if words else None
 
 
 def sanitise_weights(

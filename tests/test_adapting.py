@@ -86,9 +86,19 @@ def test_clips_are_left_out_on_request(creature: Asset) -> None:
 def test_learning_lowers_the_error(creature: Asset, network: MotionNetwork) -> None:
     scenes = RigScenes(creature, 32, DataConfig(rigs=1, clips=6, frames=2, still=0.0))
     shown = []
-    _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=45), shown.append)
-    assert reached.samples == 45 * 12
+    _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=80), shown.append)
+    assert reached.samples == 80 * 12
     assert reached.figures["places_percent"] < 0.85 * shown[0].figures["places_percent"]
+
+
+def test_a_network_that_learning_has_harmed_is_not_kept(
+    creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mocapcli.adapting.adapt.LR", 30.0)
+    scenes = RigScenes(creature, 32, FEW)
+    own, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=3))
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in own.state_dict().items())
+    assert reached.samples and reached.figures["mpjpe_percent"] < 100
 
 
 def test_replicas_agree_after_a_step_and_the_given_network_is_left_alone(

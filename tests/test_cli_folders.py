@@ -133,6 +133,19 @@ def test_folder_mistakes(capsys, folder, tmp_path, target, options, code, words)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_into_a_format_nobody_writes(capsys, folder, tmp_path, toy):
+    class ReadOnly:
+        @hookimpl
+        def register_formats(self, register):
+            register(Format("once", "once", ("once",), lambda path: None))
+
+    toy.manager.register(ReadOnly(), name="once")
+    code, out, err = run(capsys, "convert", folder, tmp_path / "out", "--to", "once")
+    assert (code, out) == (1, "")
+    assert err == "mocap: x.once: the once plugin only reads (choose another output format)\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_empty_folder(capsys, tmp_path):
     (tmp_path / "in").mkdir()
     code, _, err = run(capsys, "convert", tmp_path / "in", tmp_path / "out", "--to", "toy")

@@ -10,7 +10,7 @@ import pytest
 import toy_format
 from factories import make_asset
 from mocapcli import Format, hookimpl, read_asset, write_asset
-from mocapcli.errors import DroppedWarning, FormatError, ReadError, UnsupportedError, WriteError
+from mocapcli.errors import DroppedWarning, FormatError, PluginError, ReadError, UnsupportedError, WriteError
 from mocapcli.extensions import Feature
 from mocapcli.formats import dropped, find_format, is_readable
 from mocapcli.types import Asset
@@ -82,6 +82,7 @@ def test_formats_that_only_read_or_only_write(toy, tmp_path):
     toy.manager.register(Registered(Format("w", "w", ("w",), write=toy_format.write)), name="w")
     with pytest.raises(UnsupportedError, match="the r plugin only reads"):
         write_asset(tmp_path / "x.r", ASSET)
+    (tmp_path / "x.w").write_text("w")
     with pytest.raises(UnsupportedError, match="the w plugin only writes"):
         read_asset(tmp_path / "x.w")
 
@@ -133,9 +134,24 @@ def test_no_file_to_read(tmp_path, make, problem):
         read_asset(path)
 
 
-def test_a_missing_file(tmp_path):
-    with pytest.raises(ReadError, match=r"missing\.toy: there is no such file"):
-        read_asset(tmp_path / "missing.toy")
+@pytest.mark.parametrize("name", ["missing.toy", "missing", "missing.unknown"])
+def test_a_missing_file(tmp_path, name):
+    with pytest.raises(ReadError, match=rf"{name}: there is no such file"):
+        read_asset(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no named pipes in folders")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.toy")
+    with pytest.raises(ReadError, match="a pipe or a device"):
+        read_asset(tmp_path / "x.toy")
+
+
+def test_a_reader_that_returns_something_else(toy, tmp_path):
+    toy.manager.register(Registered(Format("odd", "odd", ("odd",), lambda path: 5)), name="odd")
+    (tmp_path / "x.odd").write_text("x")
+    with pytest.raises(PluginError, match="the odd plugin returned int, no Asset"):
+        read_asset(tmp_path / "x.odd")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -51,6 +52,13 @@ class TestBuffers:
         (tmp_path / "in" / "real.bin").rename(tmp_path / "real.bin")
         (tmp_path / "in" / "link.bin").symlink_to(tmp_path / "real.bin")
         with pytest.raises(ReadError, match="outside"):
+            read_asset(path)
+
+    @pytest.mark.skipif(os.name == "nt", reason="no named pipes in folders")
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        path = self.external(tmp_path, "pipe.bin", "real.bin")
+        os.mkfifo(tmp_path / "pipe.bin")
+        with pytest.raises(ReadError, match="not there"):
             read_asset(path)
 
     def test_network_is_never_asked(self, tmp_path: Path) -> None:

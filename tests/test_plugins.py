@@ -229,6 +229,7 @@ def _listed(name: str):
         (GOOD.replace("(register)", "(register, more)"), "PluginValidationError"),
         ("raise ValueError('two\\nlines')", "ValueError: two lines"),
         ("raise ValueError", "ValueError: no message"),
+        ("class Panic(BaseException): pass\nraise Panic('no')", "Panic: no"),
     ],
 )
 def test_a_plugin_that_does_not_load_is_set_aside(third_party, source, reason):
@@ -241,7 +242,18 @@ def test_a_plugin_that_does_not_load_is_set_aside(third_party, source, reason):
 
 
 @pytest.mark.parametrize(
-    "fault", ["raise OSError('disk')", "raise SystemExit", "register('no record')", "register(1, 2)"]
+    "fault",
+    [
+        "raise OSError('disk')",
+        "raise SystemExit",
+        "raise BaseException('panic')",
+        "register('no record')",
+        "register(1, 2)",
+        "register(type('Alike', (), {'name': 'alike'}))",
+        "register(Format('listed', 'a list', ['l']))",
+        "register(Format('text', 'a text', 'txt'))",
+        "register(Format(5, 'a number', ('n',)))",
+    ],
 )
 def test_a_formats_hook_that_fails_registers_nothing(third_party, fault):
     plugins = load_plugins([third_party("bad", GOOD + f"    {fault}\n"), third_party("fine", GOOD)])
@@ -367,5 +379,7 @@ def test_the_csv_example_imports_nothing_heavy():
 
 def test_an_unknown_format_names_what_is_known(isolated_plugins, tmp_path):
     isolated_plugins.manager.register(ToyPlugin(), name="toy")
+    path = tmp_path / "x.bvh"
+    path.write_text("HIERARCHY")
     with pytest.raises(FormatError, match=r"plugin 'toy' does not handle \.bvh files \(it knows \.toy\)"):
-        read_asset(tmp_path / "x.bvh", plugin="toy")
+        read_asset(path, plugin="toy")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from mocapcli.training.objectives import PoseWeights, pose_figures
 from mocapcli.training.state import MovingAverage
 from mocapcli.training.tasks import look_at
 
-LR, WARMUP, FINAL_RATE = 1e-3, 20, 0.03
+LR, WARMUP, FINAL_RATE = 5e-4, 20, 0.03
 MEMORY = 0.985  # of the averaged weights, by step
 GRADIENT = 5.0
 ROTATION_SHARE = 0.34  # of the steps in which stage 2 learns too
@@ -53,13 +53,16 @@ def adapt(
     options: AdaptOptions,
     watch: Callable[[Progress], object] = lambda progress: None,
 ) -> tuple[MotionNetwork, Progress]:
-    """A copy of the network that knows this rig. Stopped early (Ctrl-C), what was learnt so far is lost."""
+    """A copy of the network that knows this rig, or knows it as before if learning did harm.
+
+    Stopped early (Ctrl-C), what was learnt so far is lost.
+    """
     device = next(network.parameters()).device
     with _one_thread_each():
         crew = _Crew(network, scenes, options, device)
         started, looked = time.monotonic(), -math.inf
         judges = [scenes.batch(k, "judge").to(device) for k in range(JUDGED_BATCHES)]
-        progress = Progress(0.0, 0, crew.figures(judges))
+        before = progress = Progress(0.0, 0, crew.figures(judges))
         watch(progress)
         with crew:
             while progress.seconds < options.seconds and crew.steps != options.most_steps:
@@ -70,8 +73,17 @@ def adapt(
                 progress = Progress(seconds, crew.samples, figures)
                 watch(progress)
         progress = Progress(progress.seconds, crew.samples, crew.figures(judges))
+        if not _off(progress) <= _off(before):  # nor if nothing is left but NaN
+            unchanged = replace(progress, figures=before.figures)
+            watch(unchanged)
+            return copy.deepcopy(network).eval(), unchanged
         watch(progress)
     return crew.result(), progress
+
+
+def _off(progress: Progress) -> float:
+    """Error in space and in the picture, in % of the rig's size and of the crop."""
+    return progress.figures["mpjpe_percent"] + progress.figures["places_percent"]
 
 
 class _Crew:

@@ -107,13 +107,13 @@ def _convert_folder(folder: Path, target: Path, extension: str | None, wishes: "
     from tqdm import tqdm
 
     from mocapcli.convert import convert_file, plan_folder
-    from mocapcli.formats import find_format
+    from mocapcli.formats import find_writer
 
     if extension is None:
         raise UsageError("IN is a folder", path=folder, remedy="say which format with --to, as in --to glb")
     if target.exists() and not target.is_dir():
         raise UsageError("IN is a folder, OUT a file", path=target, remedy="name a folder")
-    find_format(Path(f"x.{extension}"), wishes.to_plugin)
+    find_writer(Path(f"x.{extension}"), wishes.to_plugin)
     plan = plan_folder(folder, target, extension, wishes.plugin)
     results, failures = [], []
     for source, output in tqdm(plan.items(), desc="convert", unit="file", file=sys.stderr, disable=None):

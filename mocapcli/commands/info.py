@@ -55,6 +55,8 @@ def _rest(facts: dict[str, Any]) -> Any:
     table.add_row("lowest point", _metres(rest["low"][1]))
     if rest["up"]:
         table.add_row("up", f"{rest['up']}, judging by its feet and head")
+    if facts["beyond"]:
+        table.add_row("also in it", _text(", ".join(facts["beyond"])))
     return table
 
 

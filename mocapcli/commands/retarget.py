@@ -80,10 +80,10 @@ def retarget(
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], overwrite: bool) -> None:
-    from mocapcli.formats import find_format
+    from mocapcli.formats import find_writer
 
     for path in outputs:
-        find_format(path)
+        find_writer(path)
         for read in inputs:
             if not overwrite and path.exists() and read.exists() and path.samefile(read):
                 remedy = "--overwrite replaces it all the same"

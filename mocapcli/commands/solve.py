@@ -124,10 +124,10 @@ def _check(
     if start is not None and end is not None and start > end:
         raise UsageError(f"--start {start:g} is later than --end {end:g}")
     if output:
-        from mocapcli.formats import find_format
+        from mocapcli.formats import find_writer
 
         for path in output:  # before the work, not after it
-            find_format(path)
+            find_writer(path)
 
 
 def _read(positions: Path, rig: Path, options: "SolveOptions") -> "tuple[Tracks, Asset]":

@@ -54,13 +54,13 @@ def _make_all(
     """Make, write and draw them one by one; what a format drops is said once."""
     from tqdm import tqdm
 
-    from mocapcli.formats import find_format, write_asset
+    from mocapcli.formats import find_writer, write_asset
     from mocapcli.zoo import make_creature
     from mocapcli.zoo.sheet import Sheet
 
     picture = Sheet(sheet, len(plans)) if sheet else None
     if outdir is not None:
-        find_format(Path(f"x.{extension}"))
+        find_writer(Path(f"x.{extension}"))
         outdir.mkdir(parents=True, exist_ok=True)
     with warnings_as_notes() as warned:
         for seed, kind in tqdm(plans, desc="creatures", unit="", disable=None):

@@ -2,8 +2,10 @@
 
 The skeleton is cut into chains (a spine, a leg, a tail). A chain bends as a whole: about one axis, with a profile along
 it (even, at one joint, or as a travelling wave), over time as a few slow oscillations about an offset. Left and right
-twins move together, in turns, or on their own. Where the rig has clips, their poses and each joint's own spread
-of rotations set the style: an invented motion then starts from a real pose and bends joints the way they do bend.
+twins move together, in turns, or on their own; one joint of a limb may bend far, as knees and elbows do; limbs that
+rest spread out (a T pose) often hang. Where the rig has clips, their poses and each joint's own spread of rotations
+set the style: an invented motion then starts from a real pose and bends joints the way they do bend. A pose that is
+known without clips, the reference, serves as a start too.
 Everything is in the axes of the rest pose in the world, so that local axis conventions play no part.
 """
 
@@ -17,6 +19,10 @@ from mocapcli.types import Motion, Skeleton
 
 Rotations = Float[np.ndarray, "frames joints 3 3"]
 BEND = 0.6  # radians: typical bend of a whole limb
+FOLD, FOLDED = 0.9, 0.4  # radians, share of limbs: bend of one joint beside it
+HANGS = 0.5  # share of motions in which limbs that rest level hang
+LEVEL = 0.6  # how steep such a limb may be: the sine of its rise
+BEYOND = 0.6  # a run with no more than this behind it, of its own length, is a limb: an arm with its fingers
 TRUNK_BEND = 0.3
 TWIST = 0.12  # radians: typical turn of a joint about its own bone
 TWIN_TOLERANCE = 0.06  # of the skeleton's size, between a joint and its twin's mirror image
@@ -45,28 +51,56 @@ class PoseSampler:
         np.ndarray, ...
     ]  # each [frames, joints, 3, 3]: world-axis turns of each joint against its parent, away from rest
     spreads: Float[np.ndarray, "joints 3 3"] | None  # Cholesky factors of those turns' covariance over the clips
+    known: np.ndarray | None = None  # [joints, 3, 3]: such turns of a pose that is known beside the clips
 
     @classmethod
-    def of(cls, skeleton: Skeleton, motions: tuple[Motion, ...] = ()) -> "PoseSampler":
+    def of(cls, skeleton: Skeleton, motions: tuple[Motion, ...] = (), known: Motion | None = None) -> "PoseSampler":
+        """`known`: a motion whose first frame is known, where its others are not."""
         rest = rest_world(skeleton)
         clips = tuple(turns_from_rest(skeleton, rest, motion) for motion in motions)
-        return cls(skeleton, find_chains(skeleton, rest), rest, _bone_axes(skeleton, rest), clips, _spreads(clips))
+        pose = None if known is None else turns_from_rest(skeleton, rest, first_frame(known))[0]
+        chains, bones = find_chains(skeleton, rest), _bone_axes(skeleton, rest)
+        return cls(skeleton, chains, rest, bones, clips, _spreads(clips), pose)
 
     def sample(self, frames: int, fps: float, random: np.random.Generator) -> Rotations:
         """Local rotation matrices of an invented motion."""
         seconds = np.arange(frames) / fps
         vectors = self._bends(seconds, random)
         vectors += self._twists(seconds, random)
+        start = self._start(random)
+        if start is None and random.random() < HANGS:
+            vectors += self._hanging(random)
         turns = vectors_to_matrices(vectors)
+        return turns_to_local(self.skeleton, self.rest, turns if start is None else start @ turns)
+
+    def _start(self, random: np.random.Generator) -> Float[np.ndarray, "joints 3 3"] | None:
+        """A pose of a clip, or the known one; None: rest."""
         if self.clips and random.random() < 0.7:
             clip = self.clips[int(random.integers(len(self.clips)))]
-            turns = clip[int(random.integers(len(clip)))] @ turns
-        return turns_to_local(self.skeleton, self.rest, turns)
+            return np.asarray(clip[int(random.integers(len(clip)))])
+        return self.known if self.known is not None and random.random() < 0.6 else None
+
+    def _hanging(self, random: np.random.Generator) -> Float[np.ndarray, "joints 3"]:
+        """Turns that let limbs which rest level hang down, all alike, more or less."""
+        vectors, down = np.zeros((self.skeleton.joints, 3)), np.array([0.0, -1.0, 0.0])
+        share = random.uniform(0.2, 1.1)
+        for chain in self.chains:
+            if chain.trunk or len(chain.joints) < 2:
+                continue
+            places = self.rest[chain.joints, :3, 3]
+            along = places[-1] - places[0]
+            along = along / max(float(np.linalg.norm(along)), 1e-9)
+            if abs(along[1]) > LEVEL or abs(along[0]) < abs(along[2]):  # neither legs nor tails and snouts
+                continue
+            bones = np.linalg.norm(np.diff(places, axis=0), axis=1)
+            axis = np.cross(along, down)
+            vectors[chain.joints[int(bones.argmax())]] = share * np.pi / 2 * axis / np.linalg.norm(axis)
+        return vectors
 
     def _bends(self, seconds: Float[np.ndarray, " frames"], random: np.random.Generator) -> np.ndarray:
         """Rotation vectors [frames, joints, 3] of all chains' bends."""
         vectors = np.zeros((len(seconds), self.skeleton.joints, 3))
-        activity = random.choice([0.35, 0.7, 1.0, 1.4])
+        activity = random.choice([0.35, 0.7, 1.0, 1.4, 2.0])
         linked = random.random() < 0.7
         pace = random.uniform(0.4, 2.5)  # oscillations a second
         drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -82,6 +116,11 @@ class PoseSampler:
                 axis = self._axis(chain, random)
                 size = (TRUNK_BEND if chain.trunk else BEND) * activity
                 course = _course(seconds, len(chain.joints), size, pace, random)
+                if not chain.trunk and random.random() < FOLDED:
+                    joint = int(random.integers(len(chain.joints)))
+                    course[:, joint] += (
+                        activity * FOLD * random.normal() * (1 + 0.3 * np.sin(2 * np.pi * pace * seconds))
+                    )
             drawn[number] = (axis, course)
             vectors[:, chain.joints] += course[..., None] * axis
         return vectors
@@ -119,6 +158,11 @@ def find_chains(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"]) -> tu
         starts += children[run[-1]]
         runs.append((run, len(children[run[-1]]) > 1))
     places = rest[:, :3, 3]
+    beyond = _lengths_beyond(skeleton, places)
+    runs = [
+        (run, branches and bool(beyond[run[-1]] > BEYOND * (beyond[run[0]] - beyond[run[-1]])))
+        for run, branches in runs
+    ]
     size = float(np.linalg.norm(np.ptp(places, axis=0))) or 1.0
     ends = np.array([places[run].mean(axis=0) for run, _ in runs])
     mirrored = (ends - places.mean(axis=0)) * [-1.0, 1.0, 1.0] + places.mean(axis=0)
@@ -130,6 +174,21 @@ def find_chains(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"]) -> tu
         twin = nearest if apart[nearest] < TWIN_TOLERANCE * size else -1
         chains.append(Chain(np.array(run), trunk, twin))
     return tuple(chains)
+
+
+def _lengths_beyond(skeleton: Skeleton, places: Float[np.ndarray, "joints 3"]) -> Float[np.ndarray, " joints"]:
+    """Length of the longest way outwards from each joint."""
+    lengths = np.zeros(skeleton.joints)
+    for joint in range(skeleton.joints - 1, 0, -1):
+        parent = skeleton.parents[joint]
+        if parent >= 0:
+            bone = float(np.linalg.norm(places[joint] - places[parent]))
+            lengths[parent] = max(lengths[parent], bone + lengths[joint])
+    return lengths
+
+
+def first_frame(motion: Motion) -> Motion:
+    return Motion(motion.name, motion.fps, motion.rotations[:1], motion.translations[:1])
 
 
 def turns_from_rest(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"], motion: Motion) -> Rotations:

@@ -52,8 +52,9 @@ class SceneRig:
 
     @classmethod
     def of(cls, asset: Asset, invent_only: bool = False) -> "SceneRig":
-        motions = () if invent_only else asset.motions
-        return cls(asset, prepare(asset.rig), PoseSampler.of(asset.rig.skeleton, motions))
+        """`invent_only`: of the rig's clips nothing is known but the reference pose, the first one's first frame."""
+        motions, known = (() if invent_only else asset.motions), asset.motions[0] if asset.motions else None
+        return cls(asset, prepare(asset.rig), PoseSampler.of(asset.rig.skeleton, motions, known))
 
     def varied(self, random: np.random.Generator) -> "SceneRig":
         """Another rig of the same joints: bones and girth far from the given ones, the reference pose's too."""

@@ -31,6 +31,7 @@ def parse(path: Path) -> dict[str, np.ndarray]:
         "parents": [tree.nearest(tree.parents[node], place) for node in joints],
         "takes": [{"name": take.name, "fps": take.fps} for take in takes],
         "meshes": [str(tree.nodes[node].name) for node in meshes],
+        "beyond": {what: len(items(found)) for what, found in _beyond(scene).items()},
     }
     arrays = {
         "rest_world": np.array([tree.world(node) for node in joints]),
@@ -46,6 +47,11 @@ def parse(path: Path) -> dict[str, np.ndarray]:
             arrays[f"mesh{position}_{name}"] = value
     arrays["words"] = np.frombuffer(json.dumps(words).encode("utf-8", "replace"), np.uint8)
     return arrays
+
+
+def _beyond(scene: Any) -> dict[str, Any]:
+    """What an Asset has no place for."""
+    return {"shape key": scene.blend_channels, "camera": scene.cameras, "light": scene.lights}
 
 
 def _bones(scene: Any, tree: Tree) -> set[int]:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from mocapcli.errors import ReadError
 from mocapcli.isolation import run_isolated
 from mocapcli.kinematics import motion_from_world, rest_world, skeleton_from_world, world_to_local
-from mocapcli.types import Asset, Rig, Texture, unique_names
+from mocapcli.types import Asset, Rig, Texture, left_aside, unique_names
 from mocapcli_fbx.images import find_texture
 from mocapcli_fbx.materials import read_materials
 from mocapcli_fbx.polygons import Placement, build_mesh
@@ -50,7 +50,8 @@ def build_asset(raw: dict[str, np.ndarray], path: Path) -> Asset:
     placement = Placement(rest_world(skeleton), gauge, raw["rest_world"])
     materials = read_materials(words["materials"], _textures(words, raw, path.parent))
     mesh = build_mesh(raw, len(words["meshes"]), placement, materials)
-    return Asset(Rig(skeleton, mesh, path.stem), tuple(motions))
+    source = left_aside(*((count, what) for what, count in words["beyond"].items()))
+    return Asset(Rig(skeleton, mesh, path.stem, source), tuple(motions))
 
 
 def _textures(words: dict[str, Any], raw: dict[str, np.ndarray], folder: Path) -> list[Texture | None]:

@@ -147,6 +147,8 @@ def parse_json(text: bytes) -> Json:
 
 
 def read_bounded(path: Path) -> bytes:
+    if not path.is_file():  # a pipe may never end
+        raise FileNotFoundError(path)
     if path.stat().st_size > MAX_FILE:
         raise ReadError(f"{path.name} is larger than {MAX_FILE >> 20} MiB")
     with path.open("rb") as stream:

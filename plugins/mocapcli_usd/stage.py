@@ -73,7 +73,8 @@ def read_bytes(place: str, folder: Path) -> bytes | None:
     outer, _, inner = place.rstrip("]").partition("[")
     try:
         if not inner:
-            return Path(outer).read_bytes() if os.path.getsize(outer) <= LARGEST_PART else None
+            sound = os.path.isfile(outer) and os.path.getsize(outer) <= LARGEST_PART
+            return Path(outer).read_bytes() if sound else None
         with zipfile.ZipFile(outer) as package:
             if package.getinfo(inner).file_size > LARGEST_PART:
                 return None
