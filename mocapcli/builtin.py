@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from mocapcli import hookimpl
+from mocapcli.checkpoints import shipped
 from mocapcli.commands.adapt import adapt
 from mocapcli.commands.capture import capture
 from mocapcli.commands.convert import convert
@@ -19,7 +20,7 @@ from mocapcli.commands.train import train
 from mocapcli.commands.view import view
 from mocapcli.commands.zoo import zoo
 from mocapcli.evaluation.records import METRICS
-from mocapcli.extensions import Filter, Metric, Segmenter, Source
+from mocapcli.extensions import Checkpoint, Filter, Metric, Segmenter, Source
 from mocapcli.filters.records import FILTERS
 from mocapcli.subject.records import SEGMENTERS
 from mocapcli.video.records import SOURCES
@@ -45,6 +46,12 @@ def register_commands(app: typer.Typer) -> None:
 @hookimpl
 def register_filters(register: Callable[[Filter], None]) -> None:
     for record in FILTERS:
+        register(record)
+
+
+@hookimpl
+def register_checkpoints(register: Callable[[Checkpoint], None]) -> None:
+    for record in shipped():
         register(record)
 
 

@@ -80,6 +80,19 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """A trained model by name: `mocap eval --model NAME`, `mocap capture --model NAME`.
+
+    `folder()` tells where its `config.json` and `model.safetensors` lie, and may fetch them first; it is called only
+    where somebody asks for the model.
+    """
+
+    name: str
+    description: str
+    folder: "Callable[[], Path]"
+
+
+@dataclass(frozen=True)
 class Source:
     """Where pictures come from: `open(path)` tells the facts and gives a way to run through the pictures.
 

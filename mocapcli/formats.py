@@ -2,6 +2,7 @@
 
 import stat
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from mocapcli.errors import (
@@ -44,8 +45,7 @@ def find_format(path: Path, name: str | None = None) -> Format:
 def find_writer(path: Path, name: str | None = None) -> Format:
     """The same among those that can write."""
     record = find_format(path, name)
-    if record.write is None:
-        raise UnsupportedError(f"the {record.name} plugin only reads", path=path, remedy="choose another output format")
+    _write_of(record, path)
     return record
 
 
@@ -98,16 +98,23 @@ def read_asset(path: str | Path, plugin: str | None = None) -> Asset:
 def write_asset(path: str | Path, asset: Asset, plugin: str | None = None) -> None:
     """Write an asset; the file appears whole or not at all. Warns (`DroppedWarning`) about what is lost."""
     path = Path(path)
-    record = find_writer(path, plugin)
+    record = find_format(path, plugin)
+    write = _write_of(record, path)
     for message in dropped(record, asset):
         warnings.warn(f"{path.name}: {message}", DroppedWarning, stacklevel=2)
     with whole_file(path) as temporary:
         try:
-            record.write(temporary, asset)
+            write(temporary, asset)
         except MocapError as error:
             if error.path in (None, temporary):
                 error.path = path
             raise
+
+
+def _write_of(record: Format, path: Path) -> Callable[[Path, Asset], None]:
+    if record.write is None:
+        raise UnsupportedError(f"the {record.name} plugin only reads", path=path, remedy="choose another output format")
+    return record.write
 
 
 def dropped(record: Format, asset: Asset) -> list[str]:

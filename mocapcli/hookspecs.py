@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pluggy
 import typer
 
-from mocapcli.extensions import Filter, Format, Metric, Segmenter, Source
+from mocapcli.extensions import Checkpoint, Filter, Format, Metric, Segmenter, Source
 
 hookspec = pluggy.HookspecMarker("mocapcli")
 
@@ -28,6 +28,11 @@ def register_filters(register: Callable[[Filter], None]) -> None:
 @hookspec
 def register_metrics(register: Callable[[Metric], None]) -> None:
     """Add a figure to `mocap eval`: `register(Metric(...))`."""
+
+
+@hookspec
+def register_checkpoints(register: Callable[[Checkpoint], None]) -> None:
+    """Bring a trained model by name, for `--model`: `register(Checkpoint(...))`."""
 
 
 @hookspec

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mocapcli.errors import InvalidDataError
-from mocapcli.types import Asset, Mesh, Motion, Rig, Skeleton
+from mocapcli.types import Asset, LeftAside, Mesh, Motion, Rig, Skeleton
 
 Matrices = Float[np.ndarray, "*batch joints 4 4"]
 
@@ -282,6 +282,7 @@ def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray
         rotations[..., roots, :] = turned.as_quat().reshape(*shape[:-1], 4)
         return rotations, translations
 
+    beyond = getattr(asset.rig.source, "beyond", ())
     rest_rotations, rest_translations = moved(skeleton.rest_rotations, skeleton.rest_translations)
     motions = []
     for motion in asset.motions:
@@ -291,7 +292,7 @@ def transform_asset(asset: Asset, scale: float = 1.0, rotation: Float[np.ndarray
         replace(skeleton, rest_translations=rest_translations, rest_rotations=rest_rotations),
         None if asset.rig.mesh is None else _transform_mesh(asset.rig.mesh, turn.as_matrix(), scale),
         asset.rig.name,
-        LeftAside(beyond) if (beyond := getattr(asset.rig.source, "beyond", ())) else None,
+        LeftAside(beyond) if beyond else None,
     )
     return Asset(rig, tuple(motions))
 

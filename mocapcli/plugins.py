@@ -18,7 +18,7 @@ import typer
 
 from mocapcli import hookspecs
 from mocapcli.errors import PluginError
-from mocapcli.extensions import Filter, Format, Metric, Segmenter, Source
+from mocapcli.extensions import Checkpoint, Filter, Format, Metric, Segmenter, Source
 
 GROUP = "mocapcli"
 LIMIT_VARIABLE = "MOCAP_PLUGINS"
@@ -27,6 +27,7 @@ RECORDS: dict[str, type] = {
     "register_formats": Format,
     "register_filters": Filter,
     "register_metrics": Metric,
+    "register_checkpoints": Checkpoint,
     "register_sources": Source,
     "register_segmenters": Segmenter,
 }
@@ -67,6 +68,11 @@ class Plugins:
     def metrics(self) -> dict[str, Metric]:
         """Figures of `mocap eval` by name, in the order of registration."""
         return self._by_name("register_metrics")
+
+    @property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """Trained models by name, likewise."""
+        return self._by_name("register_checkpoints")
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -192,11 +198,12 @@ def _load_one(manager: pluggy.PluginManager, point: metadata.EntryPoint, wanted:
 
 def _check_record(record: Any, kind: type) -> None:
     """One record that is something else would trip every command that looks through them, and so hide all others."""
-    if not isinstance(record, kind) or not isinstance(getattr(record, "name", None), str):
+    name = getattr(record, "name", None)
+    if not isinstance(record, kind) or not isinstance(name, str):
         raise PluginError(f"registers {str(record)[:60]!r}, which is no {kind.__name__} with a name")
     for field_name in ("extensions", "also", "magic"):
         if not isinstance(getattr(record, field_name, ()), tuple):
-            raise PluginError(f"{kind.__name__} {record.name!r}: {field_name} must be a tuple, as in ('bvh',)")
+            raise PluginError(f"{kind.__name__} {name!r}: {field_name} must be a tuple, as in ('bvh',)")
 
 
 def _reason(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """What people type by mistake, and what they are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,9 @@ pytest_plugins = ["eval_fixtures"]
         (["--split", "unseen", "--zoo", "1", "--plot", "x.jpg"], 2, ".png or .svg"),
         (["--split", "unseen", "--zoo", "1", "-o", "nowhere/x.json"], 2, "no folder"),
         (["--split", "unseen", "--zoo", "1", "--video", "x.avi"], 2, ".mp4 or .gif"),
+        (["--split", "unseen", "--zoo", "1", "--csv", "."], 2, "is a folder"),
+        (["--split", "unseen", "--zoo", "1", "--csv", "x", "-o", "x"], 2, "two files at once"),
+        (["a.glb", "b.glb", "--rig", "c.glb", "--csv", "c.glb"], 2, "two files at once"),
         (["a.glb", "b.glb", "--rig", "c.glb", "--video", "x.mp4"], 2, "go with --split"),
         (["a.glb", "b.glb", "c.glb", "--rig", "c.glb"], 2, "three are needed"),
         (["--split", "unseen", "--zoo", "1", "--shard", "1/2"], 2, "--output"),
@@ -70,6 +74,46 @@ def test_an_empty_split_is_told(capsys, unseen: Cache) -> None:
     code, _, err = run(capsys, "eval", "--split", "seen", "--cache", unseen.folder)
     assert code == 1
     assert "the split 'seen' has no clips" in err
+
+
+def test_a_folder_without_a_manifest_has_no_unseen_rigs(capsys, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    (tmp_path / "in").mkdir()
+    write_asset(tmp_path / "in" / "a.glb", long_asset(1, frames=30))
+    code, _, err = run(capsys, "eval", "--split", "unseen", "--assets", tmp_path / "in")
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"{tmp_path / 'in'}: the split 'unseen' has no clips (a manifest.csv says" in err
+
+
+def test_files_that_take_no_part_are_named(capsys, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    (tmp_path / "in").mkdir()
+    write_asset(tmp_path / "in" / "a.glb", long_asset(1, frames=40))
+    for number in range(7):
+        (tmp_path / "in" / f"b{number}.glb").write_bytes(b"glTF")
+    for _ in range(2):  # made, and found made
+        code, _, err = run(capsys, "eval", "--split", "rare", "--assets", tmp_path / "in")
+        assert code == 0
+        assert err.count("note: skipped b") == 5
+        assert "note: skipped 2 files more" in err
+
+
+def test_a_figure_that_trips_is_named(capsys, unseen: Cache, monkeypatch) -> None:
+    monkeypatch.setattr("mocapcli.metrics.velocity", lambda comparison: 1 / 0)
+    code, _, err = run(capsys, "eval", "--split", "unseen", "--cache", unseen.folder)
+    assert code == 1
+    assert "the figure 'velocity_percent' cannot be computed (ZeroDivisionError: division by zero)" in err
+
+
+def test_files_without_the_rigs_joints_are_named(capsys, tmp_path: Path) -> None:
+    asset = make_asset(3, mesh=False)
+    skeleton = replace(asset.rig.skeleton, names=("a", "b", "c"))
+    for name, rig in (("rig", asset.rig), ("other", replace(asset.rig, skeleton=skeleton))):
+        write_asset(tmp_path / f"{name}.npz", replace(asset, rig=rig))
+    rig, other = tmp_path / "rig.npz", tmp_path / "other.npz"
+    code, _, err = run(capsys, "eval", rig, other, "--rig", rig)
+    assert code == 1
+    assert f"{other}: no joint is called as one of the rig's" in err
 
 
 def test_a_rig_without_clips_takes_no_part(capsys, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from fbx_helpers import (
     take,
 )
 from mocapcli.kinematics import joint_positions, motion_world, rest_world
-from mocapcli.types import Asset, Rig, Texture
+from mocapcli.types import Asset, LeftAside, Rig, Texture
 from mocapcli_fbx.animation import add_take
 from mocapcli_fbx.budget import Budget
 from mocapcli_fbx.document import SCENE, Document
@@ -324,3 +324,11 @@ def test_text_files(tmp_path, text):
     skeleton = parse_here(text.encode(), tmp_path).rig.skeleton
     assert skeleton.names == ("hip", "knee")
     np.testing.assert_allclose(rest_world(skeleton)[:, :3, 3], [[0, 1, 0], [0, 0.5, 0]], atol=1e-7)
+
+
+def test_what_is_left_aside_is_named(tmp_path):
+    document = Document()
+    joint(document, "root")
+    assert parse_here(document.encode(30.0, []), tmp_path).rig.source is None
+    joint(document, "view", kind="Camera")
+    assert parse_here(document.encode(30.0, []), tmp_path).rig.source == LeftAside(("1 camera",))

@@ -22,10 +22,11 @@ from gltf_helpers import (
     save,
     trs,
 )
-from mocapcli.errors import WriteError
+from mocapcli.errors import DroppedWarning, WriteError
 from mocapcli.formats import read_asset, write_asset
-from mocapcli.kinematics import joint_positions
+from mocapcli.kinematics import crop, joint_positions, transform_asset
 from mocapcli.types import Motion
+from mocapcli_gltf.beyond import beyond
 from mocapcli_gltf.builder import Builder
 from mocapcli_gltf.prune import holes
 
@@ -154,10 +155,48 @@ class TestWriteBack:
     def test_changed_rig_becomes_a_new_document(self, tmp_path: Path) -> None:
         asset = read(self.rich(), tmp_path)
         changed = replace(asset, rig=replace(asset.rig, mesh=None))
-        write_asset(tmp_path / "b.glb", changed)
+        with pytest.warns(DroppedWarning, match=r"no longer that of its file.*: morph targets, .*, 1 camera$"):
+            write_asset(tmp_path / "b.glb", changed)
         text = glb_parts(tmp_path / "b.glb")[0]
         assert b"ACME" not in text
         assert b"meshes" not in text
+
+    def test_morph_targets_of_a_changed_clip_are_missed(self, tmp_path: Path) -> None:
+        builder = self.rich()
+        for channel in builder.json["animations"].pop(1)["channels"]:
+            builder.json["animations"][1]["channels"].append(channel | {"sampler": 0})
+        asset = read(builder, tmp_path)
+        write_asset(tmp_path / "b.glb", asset)  # as it was: no warning
+        changed = asset.with_motions(crop(motion, fps=10.0) for motion in asset.motions)
+        with pytest.warns(DroppedWarning, match="clip 'second' has changed, and its morph targets stand still") as told:
+            write_asset(tmp_path / "b.glb", changed)
+        assert len(told) == 1
+
+    def test_what_only_the_document_holds_is_named(self, tmp_path: Path) -> None:
+        builder = self.rich()
+        builder.json["materials"] = [{"normalTexture": {"index": 0}}]
+        builder.json["extensions"]["KHR_lights_punctual"] = {"lights": [{}, {}]}
+        asset = read(builder, tmp_path)
+        beyond = (
+            "morph targets",
+            "normal maps and other textures",
+            "custom properties (extras)",
+            "1 other animation",
+            "1 camera",
+            "2 lights",
+        )
+        assert asset.rig.source.beyond == beyond
+        with pytest.warns(DroppedWarning, match=r"^b\.npz: .* does not come along: morph targets, .*, 2 lights$"):
+            write_asset(tmp_path / "b.npz", asset)
+        scaled = transform_asset(asset, 2.0)
+        assert scaled.rig.source.beyond == beyond
+        with pytest.warns(DroppedWarning, match="does not come along: morph targets"):
+            write_asset(tmp_path / "b.glb", scaled)
+
+    @pytest.mark.parametrize("key", ["cameras", "materials", "meshes", "animations", "extensions"])
+    @pytest.mark.parametrize("value", [None, 5, [5], {"lights": 5}, [{"primitives": 5}]])
+    def test_damage_beside_the_rig_is_no_reason_to_fail(self, key: str, value: object) -> None:
+        beyond({key: value}, set())
 
     def test_several_buffers_become_one(self, tmp_path: Path) -> None:
         builder = make_document()

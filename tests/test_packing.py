@@ -1,11 +1,13 @@
 """Assets cross the border between processes unchanged."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 
 from factories import make_asset
 from mocapcli.packing import pack_asset, unpack_asset
-from mocapcli.types import Asset
+from mocapcli.types import Asset, LeftAside, left_aside
 from strategies import assets
 
 
@@ -22,6 +24,12 @@ def assert_equal(left: Asset, right: Asset) -> None:
 @given(asset=assets())
 def test_everything_but_the_source_comes_back(asset):
     assert_equal(asset, unpack_asset(pack_asset(asset)))
+
+
+def test_the_names_of_what_was_left_aside_come_back():
+    asset = make_asset(3)
+    asset = replace(asset, rig=replace(asset.rig, source=left_aside((2, "camera"), (0, "light"))))
+    assert unpack_asset(pack_asset(asset)).rig.source == LeftAside(("2 cameras",))
 
 
 def test_materials_and_textures_come_back(tmp_path):

@@ -191,6 +191,15 @@ def test_a_saved_model_is_used(tmp_path):
     assert world_error(learned) > world_error(closed) + 1  # nobody taught it
 
 
+def test_the_shipped_model_solves_what_is_noisy_and_the_closed_form_what_is_clean():
+    clean = tracks_of(truth(), up="y")
+    noise = np.random.default_rng(0).normal(scale=0.03, size=clean.positions.shape)
+    noisy = replace(clean, positions=clean.positions + noise)
+    assert solved(clean).report.model == "closed-form" and solved(noisy).report.model == "small"
+    assert solved(noisy, model="closed-form").report.model == "closed-form"
+    assert solved(clean, model="small").report.model == "small"
+
+
 def test_a_model_that_is_none_is_refused(tmp_path):
     with pytest.raises(ReadError, match="this is no model"):
         solved(tracks_of(truth(), up="y"), model=tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from factories import make_asset, make_mesh, make_png, make_skeleton, skinned_vertices
-from mocapcli.errors import MocapError, ReadError, UnsupportedError
+from mocapcli.errors import DroppedWarning, MocapError, ReadError, UnsupportedError
 from mocapcli.formats import find_format, read_asset, write_asset
 from mocapcli.kinematics import joint_positions, motion_world, rest_world
 from mocapcli.types import Asset, Mesh, Motion, Rig
@@ -307,6 +307,14 @@ def test_files_outside_the_folder_are_not_opened(tmp_path, kind):
     outside.rename(folder / "outside.usda")
     (folder / "main.usda").write_text(text.replace("../", "./"))
     assert parsed(folder / "main.usda").rig.skeleton.names == ("Hip", "Knee")
+
+
+def test_what_is_left_aside_is_named(tmp_path):
+    (tmp_path / "a.usda").write_text(FOREIGN + 'def Camera "C"\n{\n}\ndef SphereLight "L"\n{\n}\n')
+    asset = parsed(tmp_path / "a.usda")
+    assert asset.rig.source.beyond == ("1 camera", "1 light")
+    with pytest.warns(DroppedWarning, match="does not come along: 1 camera, 1 light"):
+        write_asset(tmp_path / "b.npz", asset)
 
 
 def test_textures_outside_the_folder_are_not_read(tmp_path):

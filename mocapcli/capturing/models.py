@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mocapcli.checkpoints import HOMES, model_folder
 from mocapcli.errors import MocapError
 from mocapcli.network.model import CONFIG, MotionNetwork, choose_device, load_network
 from mocapcli.types import Asset
 
 STAGES = {"pose", "rotation"}
-PACKAGE = Path(__file__).resolve().parents[1]
-HOMES = (PACKAGE / "_models", PACKAGE.parent / "models")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +25,7 @@ class Model:
 
 def load_model(name: str | Path | None = None) -> Model:
     """A model with both stages, ready to be used."""
-    folder = shipped_model() if name is None else _folder(name)
+    folder = shipped_model() if name is None else model_folder(str(name))
     network = load_network(folder, "pose")
     missing = STAGES - set(network.config.stages)
     if missing:
@@ -68,12 +67,6 @@ def shipped_model() -> Path:
     raise MocapError(
         "no model that turns video into motion is installed", remedy="give one with --model DIR; mocap train makes them"
     )
-
-
-def _folder(name: str | Path) -> Path:
-    from mocapcli.evaluation.sources import model_folder
-
-    return model_folder(str(name))
 
 
 def _settings(folder: Path) -> dict[str, Any]:

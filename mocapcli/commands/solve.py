@@ -69,7 +69,11 @@ LeastConfidenceOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option(metavar="DIR|closed-form", help="A trained model. Default: closed form.", show_default=False),
+    typer.Option(
+        metavar="NAME|DIR|closed-form",
+        help="A trained model, or none. Default: the one that comes with mocap, and none for clean tracks.",
+        show_default=False,
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mocapcli.errors import PluginError
 from mocapcli.extensions import Metric
 from mocapcli.kinematics import depth_levels, motion_world, polar
 from mocapcli.metrics import Comparison, Pose, Subject, facing_turns
@@ -120,18 +121,27 @@ def measure_case(case: Case, metrics: Mapping[str, Metric]) -> Rows:
     for name, metric in metrics.items():
         copy = Comparison(case.subject, faced if metric.given_facing else plain, case.truth, case.fps)
         if metric.needs <= copy.has:
-            rows[COPY][name] = float(metric.measure(copy))
+            rows[COPY][name] = measured_by(metric, copy)
     measured: dict[int, Figures] = {}  # some rows are one and the same pose
     for row, pose in case.predictions.items():
         if id(pose) not in measured:
             comparison = Comparison(case.subject, pose, case.truth, case.fps)
             measured[id(pose)] = {
-                name: float(metric.measure(comparison))
+                name: measured_by(metric, comparison)
                 for name, metric in metrics.items()
                 if metric.needs <= comparison.has
             }
         rows[row] = dict(measured[id(pose)])
     return rows
+
+
+def measured_by(metric: Metric, comparison: Comparison) -> float:
+    """The figure; a plugin's mistake is told as one, with its name."""
+    try:
+        return float(metric.measure(comparison))
+    except Exception as error:
+        problem = f"the figure {metric.name!r} cannot be computed ({type(error).__name__}: {error})"
+        raise PluginError(problem, remedy="leave its plugin out with MOCAP_PLUGINS") from error
 
 
 def curves_of(case: Case) -> Curves:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from mocapcli.adapting.budget import parse_budget
 from mocapcli.batch.shard import Shard, parse_shard
+from mocapcli.checkpoints import model_folder
 from mocapcli.console import note, show, warnings_as_notes
 from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import INDEX, Cache, open_cache
@@ -28,11 +29,13 @@ from mocapcli.evaluation.results import Results, summarise
 from mocapcli.evaluation.run import Setting, judge
 from mocapcli.evaluation.settings import Scene, build_setting
 from mocapcli.evaluation.shards import merge_parts, part_of
-from mocapcli.evaluation.sources import cache_of_assets, cache_of_zoo, code_commit, model_folder, weights_digest
+from mocapcli.evaluation.sources import cache_of_assets, cache_of_zoo, code_commit, weights_digest
 from mocapcli.extensions import Metric
 from mocapcli.whole_file import whole_file
 
 Metrics = dict[str, Metric]
+WHO_IS_WHERE = "a manifest.csv says which rigs are unseen; without one all are for training and have a split 'seen'"
+MOST_SKIPPED = 5  # files named
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def evaluate_split(request: Request, metrics: Metrics, stack: ExitStack) -> None
 
 def job_of(request: Request, metrics: Metrics, stack: ExitStack) -> Job:
     cache = cache_of(request, stack)
+    tell_skipped(cache)
     if request.setting == "p2r":  # thousands of small matrices: a second thread only waits
         import torch
 
@@ -103,7 +107,9 @@ def job_of(request: Request, metrics: Metrics, stack: ExitStack) -> Job:
     setting = build_setting(request.setting, request.models, scene)
     windows = evaluation_windows(cache, cast(Split, request.split), request.per_family, request.seed)
     if not windows:
-        raise MocapError(f"the split {request.split!r} has no clips", path=cache.folder, remedy="see mocap data info")
+        raise MocapError(
+            f"the split {request.split!r} has no clips", path=request.assets or cache.folder, remedy=WHO_IS_WHERE
+        )
     return Job(cache, setting, windows, shard, run_of(request, cache, setting, metrics))
 
 
@@ -116,6 +122,14 @@ def cache_of(request: Request, stack: ExitStack) -> Cache:
         return cache_of_assets(request.assets)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mocap-zoo-")))
     return cache_of_zoo(request.zoo or 1, str(request.split), folder)
+
+
+def tell_skipped(cache: Cache) -> None:
+    """Figures of fewer files than there are would be taken for those of all."""
+    for source, reason in list(cache.skipped.items())[:MOST_SKIPPED]:
+        note(f"skipped {source}: {reason}")
+    if len(cache.skipped) > MOST_SKIPPED:
+        note(f"skipped {len(cache.skipped) - MOST_SKIPPED} files more")
 
 
 def run_of(request: Request, cache: Cache, setting: Setting, metrics: Metrics) -> dict[str, Any]:

@@ -35,7 +35,10 @@ def compare_files(predicted: Path, truth: Path, rig: Path, metrics: Mapping[str,
     notes: list[str] = []
     judged = []
     for name, first, second in pair_clips(read_asset(predicted), read_asset(truth), predicted, truth, notes):
-        clips = [on_rig(motion, source, asset.rig.skeleton, notes) for source, motion in (first, second)]
+        clips = [
+            on_rig(motion, source, asset.rig.skeleton, notes, path)
+            for path, (source, motion) in ((predicted, first), (truth, second))
+        ]
         one, two = same_frames(clips[0], clips[1], notes)
         poses = [pose_of(asset.rig.skeleton, clip) for clip in (one, two)]
         case = Case(subject_of(reference), poses[1], two.fps, {ROW: poses[0]})
@@ -77,11 +80,13 @@ def pair_by_name(true: Sequence[Motion], predicted: Sequence[Motion]) -> list[tu
     return [(motion, predicted[match]) for motion, match in zip(true, matches, strict=True) if match >= 0]
 
 
-def on_rig(motion: Motion, source: Skeleton, rig: Skeleton, notes: list[str]) -> Motion:
+def on_rig(motion: Motion, source: Skeleton, rig: Skeleton, notes: list[str], path: Path) -> Motion:
     """The clip on the rig's own joints: as it is where the skeletons are one, else by world turns away from rest."""
     if _same(source, rig):
         return motion
     match = match_joints(source.names, rig.names)
+    if not match.matched:
+        raise InvalidDataError("no joint is called as one of the rig's", path=path, remedy="mocap retarget first")
     if match.matched < rig.joints:
         missing = [name for name, found in zip(rig.names, match.sources, strict=True) if found < 0]
         shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")

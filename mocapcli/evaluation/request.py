@@ -69,5 +69,9 @@ def check_outputs(request: Request) -> None:
     for path in request.outputs:
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", remedy="make it first")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", remedy="name a file")
+        if request.outputs.count(path) > 1 or path in (*request.files, request.rig):
+            raise UsageError(f"{path} cannot be two files at once", remedy="name another")
     if request.shard is not None and (request.output is None or len(request.outputs) > 1):
         raise UsageError("a shard is written with --output alone", remedy="--merge draws charts and tables of all")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mocapcli.checkpoints import model_folder
 from mocapcli.data.appearance import Appearance
 from mocapcli.errors import UsageError
 from mocapcli.evaluation.positions import PositionsToRotations
 from mocapcli.evaluation.run import Setting
-from mocapcli.evaluation.sources import model_folder
 from mocapcli.network.model import MotionNetwork, Stage, load_network
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What is evaluated, and on what: assets, caches and zoos to a cache, model names to folders, code to a commit."""
+"""What is evaluated, and on what: assets, caches and zoos to a cache, weights to a digest, code to a commit."""
 
 import hashlib
 import os
@@ -9,11 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mocapcli import __version__
+from mocapcli.checkpoints import model_folder as model_folder  # others look for it here
 from mocapcli.data import compact
 from mocapcli.data.build import build_cache
 from mocapcli.data.cache import INDEX, Cache, Entry, open_cache, write_index
 from mocapcli.data.simplify import simplify_asset
-from mocapcli.errors import MocapError, ReadError
+from mocapcli.errors import ReadError
 from mocapcli.types import Asset
 
 ZOO_SEED = 1_000_000_000  # far from the seeds anybody trains on
@@ -70,18 +71,6 @@ def cache_in(folder: Path, assets: Iterable[tuple[str, str, Asset]], split: str 
     cache = Cache(folder, tuple(entries))
     write_index(cache)
     return cache
-
-
-def model_folder(name: str) -> Path:
-    """A folder, or the name of a model that came with mocap."""
-    if Path(name).is_dir():
-        return Path(name)
-    homes = [PACKAGE / "_models", PACKAGE.parent / "models"]
-    for home in homes:
-        if Path(name).name == name and (home / name).is_dir():
-            return home / name
-    known = sorted({path.parent.name for home in homes for path in home.glob("*/config.json")})
-    raise MocapError(f"no model {name!r}", remedy=f"a folder, or one of: {', '.join(known) or 'none is installed'}")
 
 
 def weights_digest(folder: Path) -> str:

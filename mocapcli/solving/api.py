@@ -23,7 +23,6 @@ from mocapcli.types import Asset, Motion, Rig, Skeleton
 if TYPE_CHECKING:
     from mocapcli.solving.pose import Pose
 
-CLOSED_FORM = "closed-form"
 BRIDGED_SECONDS = 0.25  # gaps up to this long are bridged by straight lines
 LEAST_JOINTS = 2
 CHUNK = 1 << 16  # frames × joints that are posed at once to measure
@@ -36,7 +35,7 @@ class SolveOptions:
     """Everything that can be asked of a solution."""
 
     mapping: tuple[str, ...] = ()  # "Hips=RASI+LASI", or a file of pairs; see `map_joints`
-    model: str | Path | None = None  # folder of a trained model, or "closed-form"; None: the latter
+    model: str | Path | None = None  # by name or folder, or "closed-form"; None: the shipped one where there is noise
     up: Up | None = None  # None: what the file says, else a guess
     scale: float | None = None  # metres per unit of the tracks; None: what the file says, else a guess
     keep_scale: bool = False  # leave the tracks' size alone
@@ -117,8 +116,9 @@ def solve_tracks(
     options = options or SolveOptions()
     needs_network()
     from mocapcli.network.reference import reference_of_asset
-    from mocapcli.solving.pose import load_head, solve_pose
+    from mocapcli.solving.pose import CLEAN, CLOSED_FORM, choose_head, solve_pose
 
+    head, model = choose_head(options.model)
     tracks = crop_tracks(tracks, options.start, options.end)
     mapping = propose_map(tracks, asset, options)
     seen, trust = observed(tracks, mapping, options.least_confidence)
@@ -128,14 +128,13 @@ def solve_tracks(
     reference = replace(reference, parents=detached(reference.parents, free))
     fit = fit_to_rig(seen, tracks, reference, options.up, options.scale, options.keep_scale)
     reference = with_proportions(reference, fit.factors)
-    head = None if options.model in (None, CLOSED_FORM) else load_head(Path(str(options.model)))
     points = bridge_gaps(fit.points, round(BRIDGED_SECONDS * tracks.fps)) / reference.size
     trust = np.where(np.isfinite(points[..., 0]), np.maximum(trust, 0.3), 0.0)
-    pose = solve_pose(points, trust, reference, head, progress)
+    pose = solve_pose(points, trust, reference, head, progress, CLEAN if options.model is None else 0.0)
     tracked = np.asarray(np.isfinite(points[..., 0]).any(axis=0))
     known = observed_below(reference.parents, tracked)
     motion = _motion(tracks, asset.rig.skeleton, pose, reference.size, free, known, fit.points)
-    report = _report(tracks, asset, mapping, fit, motion, reference.size, known, options)
+    report = _report(tracks, asset, mapping, fit, motion, reference.size, known, model if pose.learned else CLOSED_FORM)
     motion = motion if options.fps is None else resample(motion, options.fps)
     return Solution(motion, replace(report, frames=motion.frames, fps=motion.fps))
 
@@ -215,7 +214,7 @@ def _report(
     motion: Motion,
     size: float,
     known: np.ndarray,
-    options: SolveOptions,
+    model: str,
 ) -> SolveReport:
     sums, counts = _distances(asset.rig.skeleton, motion, fit.points)
     joints = tuple(
@@ -240,7 +239,7 @@ def _report(
         fit.up,
         float(sums.sum() / counts.sum() / size) if counts.sum() else None,
         float(np.exp(np.median(factors))),
-        str(options.model or CLOSED_FORM),
+        model,
         joints,
         tuple(mapping.idle),
         still,

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from mocapcli.capturing.models import shipped_model
+from mocapcli.checkpoints import model_folder
 from mocapcli.kinematics import matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.model import load_network
@@ -16,6 +18,8 @@ from mocapcli.network.rotation_head import RotationHead, RotationOutput
 from mocapcli.solving.chains import place_missing
 
 Points = Float[np.ndarray, "frames joints 3"]
+CLOSED_FORM = "closed-form"
+CLEAN = 0.0015  # in sizes: noise below which the closed form is at least as good as what was learnt
 MOST_CELLS = 20_000  # frames × joints of a window: what keeps memory flat
 LONGEST, SHORTEST, OVERLAP = 256, 96, 32  # frames; the overlap is beyond what the closed form looks to the side
 # In sizes, of joints placed by their neighbours' pull: falling, so that limbs bend as is their habit before they
@@ -31,11 +35,15 @@ class Pose:
 
     rotations: Float[np.ndarray, "frames joints 4"]
     positions: Points
+    learned: bool  # by the head; else in closed form
 
 
-def load_head(folder: Path) -> RotationHead:
-    """The rotation head of a trained model."""
-    return load_network(folder, "rotation").rotation
+def choose_head(model: str | Path | None) -> tuple[RotationHead | None, str]:
+    """The rotation head of a trained model, and its name; by default that of the one that comes with mocap."""
+    if model == CLOSED_FORM:
+        return None, CLOSED_FORM
+    folder = shipped_model() if model is None else model_folder(str(model))
+    return load_network(folder, "rotation").rotation, folder.name if model is None else str(model)
 
 
 def solve_pose(
@@ -44,9 +52,15 @@ def solve_pose(
     reference: RigReference,
     head: RotationHead | None = None,
     progress: Callable[[int], object] = lambda frames: None,
+    least_noise: float = 0.0,
 ) -> Pose:
-    """Rotations of every joint from places in units of the reference's size, NaN where unseen."""
+    """Rotations of every joint from places in units of the reference's size, NaN where unseen.
+
+    Tracks with less noise need no head: the closed form follows them to the letter.
+    """
     solver = _Solver.build(points, reference, head)
+    if solver.noise < least_noise:
+        solver = replace(solver, head=None)
     frames, joints = points.shape[:2]
     rotations, positions = np.zeros((frames, joints, 4)), np.zeros((frames, joints, 3))
     guess = guess_places(points, solver.anchor_positions)
@@ -62,7 +76,7 @@ def solve_pose(
         positions[kept] += share[:, None, None] * (places - positions[kept])
         progress(last - done)
         done = last
-    return Pose(rotations, positions)
+    return Pose(rotations, positions, solver.head is not None)
 
 
 def windows(frames: int, joints: int) -> Iterator[tuple[int, int]]:

@@ -94,7 +94,8 @@ class PoseSampler:
                 continue
             bones = np.linalg.norm(np.diff(places, axis=0), axis=1)
             axis = np.cross(along, down)
-            vectors[chain.joints[int(bones.argmax())]] = share * np.pi / 2 * axis / np.linalg.norm(axis)
+            upper = int((bones > 0.8 * bones.max()).argmax())  # below a collar bone, above the other long one
+            vectors[chain.joints[upper]] = share * np.pi / 2 * axis / np.linalg.norm(axis)
         return vectors
 
     def _bends(self, seconds: Float[np.ndarray, " frames"], random: np.random.Generator) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mocapcli.packing import Arrays, pack_asset
+from mocapcli.types import left_aside
 from mocapcli_assimp.builder import build_asset
 from mocapcli_assimp.library import load_library
 from mocapcli_assimp.materials import materials
@@ -16,7 +17,9 @@ def parse(path: Path) -> Arrays:
     with imported(library, path) as scene:
         plain = with_true_rate(extract(library, scene), path)
         asset = build_asset(plain, materials(library, scene, path.parent), path)
-    return pack_asset(asset)
+        keys = sum(int(scene.mMeshes[i].contents.mNumAnimMeshes) for i in range(scene.mNumMeshes))
+        aside = left_aside((keys, "shape key"), (scene.mNumCameras, "camera"), (scene.mNumLights, "light"))
+    return pack_asset(replace(asset, rig=replace(asset.rig, source=aside)))
 
 
 def with_true_rate(scene: Scene, path: Path) -> Scene:

@@ -43,6 +43,9 @@ def write_bvh(path: Path, asset: Asset) -> None:
     size = rig_size(skeleton)
     if source is None:
         hierarchy, joints = plain_hierarchy(skeleton, offsets)
+        _tell_of_new_names(
+            [(skeleton.names[j], name) for j, name in zip(joints, hierarchy.names, strict=True) if j >= 0]
+        )
         rotations, translations = _pick(rotations, joints, [0, 0, 0, 1]), _pick(translations, joints, [0, 0, 0])
     else:
         hierarchy = source.hierarchy
@@ -51,6 +54,15 @@ def write_bvh(path: Path, asset: Asset) -> None:
     values = transforms_to_values(hierarchy, rotations, translations)
     encoding = "utf-8" if source is None else source.encoding
     _write(path, hierarchy, encoding, _frame_time(played, source), values, size)
+
+
+def _tell_of_new_names(pairs: list[tuple[str, str]]) -> None:
+    changed = [(old, new) for old, new in pairs if old != new]
+    if changed:
+        old, new = (name[:40] for name in changed[0])
+        count = f"{len(changed)} joint name{'s' * (len(changed) != 1)}"
+        message = f"blanks, which BVH programs cannot read, leave {count}: {old!r} becomes {new!r}"
+        warnings.warn(message, DroppedWarning, stacklevel=3)
 
 
 def _tell_of_ambiguous_joints(hierarchy: Hierarchy, size: float) -> None:

@@ -30,4 +30,4 @@ class GltfSource:
     @cached_property
     def beyond(self) -> tuple[str, ...]:
         """What only the document has a place for: lost wherever it is not written back."""
-        return beyond(self.document, set(self.motions), self.is_vrm)
+        return beyond(self.document.json, set(self.motions))

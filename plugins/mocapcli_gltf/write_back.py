@@ -1,16 +1,18 @@
 """Put motions into a copy of the document the rig was read from; everything else stays as it was."""
 
 import copy
+import warnings
 
 import numpy as np
 from jaxtyping import Float
 
+from mocapcli.errors import DroppedWarning
 from mocapcli.kinematics import compose, continuous, decompose, depth_levels, inverse_affine, motion_world
 from mocapcli.types import Asset, Motion
 from mocapcli_gltf.animation import Rigging
 from mocapcli_gltf.builder import Builder
 from mocapcli_gltf.clips import PATHS, Rest, Tracks, build_animation
-from mocapcli_gltf.document import Json
+from mocapcli_gltf.document import Json, child, objects
 from mocapcli_gltf.hierarchy import node_parts
 from mocapcli_gltf.mesh import gauge_matrices
 from mocapcli_gltf.prune import prune
@@ -39,6 +41,7 @@ def build_from_source(asset: Asset) -> Builder:
     chosen = {known.get(id(motion)) for motion in asset.motions}
     removed = [originals[index] for index in source.motions if index not in chosen]
     stay = [record for index, record in enumerate(originals) if index in chosen or index not in source.motions]
+    _tell_what_moves_no_more(asset, source)
     if removed:
         prune(builder, removed, stay)
     animations: list[Json] = []
@@ -55,6 +58,20 @@ def build_from_source(asset: Asset) -> Builder:
     else:
         builder.json.pop("animations", None)
     return builder
+
+
+def _tell_what_moves_no_more(asset: Asset, source: GltfSource) -> None:
+    """A clip that was cut or resampled is written anew, with joints alone."""
+    kept = {id(motion) for motion in asset.motions}
+    changed = {motion.name for motion in asset.motions} & {
+        motion.name for motion in source.motions.values() if id(motion) not in kept
+    }
+    originals = source.document.records("animations")
+    for index, motion in source.motions.items():
+        channels = objects(originals[index], "channels", motion.name)
+        if motion.name in changed and any(child(channel, "target").get("path") == "weights" for channel in channels):
+            message = f"clip {motion.name!r} has changed, and its morph targets stand still"
+            warnings.warn(message, DroppedWarning, stacklevel=3)
 
 
 def build_clip(builder: Builder, source: GltfSource, motion: Motion) -> Json:
