@@ -54,21 +54,39 @@ class Job:
     setting: str
     split: str
     appearance: str = "own"
+    learnt: bool = False  # each rig for a while first
 
     @property
     def title(self) -> str:
         look = "" if self.appearance == "own" else f", {self.appearance}"
-        return f"{TITLES[self.setting]} ({self.setting}), {self.split}{look}"
+        return f"{TITLES[self.setting]} ({self.setting}), {self.split}{look}{', rigs learnt' if self.learnt else ''}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.setting}-{self.split}-{self.appearance}{'-learnt' if self.learnt else ''}"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its charts are worth a place on the page."""
+        return self.split == "unseen" and self.appearance == "own" and (self.learnt or self.setting != "e2e")
 
     def words(self, options: argparse.Namespace, cache: str, output: str) -> list[str]:
         """The command line."""
-        count = options.per_family if self.split == "unseen" else options.seen_per_family
+        count = options.per_family if self.split == "unseen" and not self.learnt else options.seen_per_family
         look = [] if self.appearance == "own" else ["--appearance", self.appearance]
-        direct = [] if options.direct_model is None else ["--direct-model", options.direct_model]
+        # With the plain form beside it every rig would have to be learnt twice.
+        direct = [] if options.direct_model is None or self.learnt else ["--direct-model", options.direct_model]
         model = ["--model", options.model, *direct, "--cache", cache]
-        speed = ["--speed"] if self.split == "unseen" and self.appearance == "own" else []
+        speed = ["--speed"] if self.split == "unseen" and self.appearance == "own" and not self.learnt else []
+        learnt = ["--adapt", options.adapt] if self.learnt else []
+        plot = ["--plot", str(self.plot(options))] if options.plots and self.drawn else []
         limit = ["--per-family", str(count), "--seed", str(options.seed)]
-        return ["eval", "--setting", self.setting, "--split", self.split, *look, *model, *limit, *speed, "-o", output]
+        what = ["eval", "--setting", self.setting, "--split", self.split]
+        return [*what, *look, *model, *learnt, *limit, *speed, *plot, "-o", output]
+
+    def plot(self, options: argparse.Namespace) -> Path:
+        output: Path = options.output
+        return output.with_name(f"{output.stem.lower()}-{self.name}.png")
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,7 @@ JOBS = [
     Job("e2e", "unseen", "recoloured"),
     Job("e2e", "unseen", "other-body"),
 ]
+LEARNT = [Job("e2e", "unseen", look, learnt=True) for look in ("own", "other-body")]
 
 
 def run_job(job: Job, options: argparse.Namespace, cache: Cache) -> dict[str, Any] | str:
@@ -98,7 +117,7 @@ def run_job(job: Job, options: argparse.Namespace, cache: Cache) -> dict[str, An
         return f"no model yet: `{options.model}` holds no weights of stage `{NEEDED[job.setting]}`"
     if not evaluation_windows(cache, job.split):  # type: ignore[arg-type]
         return "these assets have no clips of this split"
-    output = options.results / f"{job.setting}-{job.split}-{job.appearance}.json"
+    output = options.results / f"{job.name}.json"
     if not (options.reuse and output.exists()) and main(job.words(options, str(cache.folder), str(output))) != 0:
         return "the run failed: its message is on the screen of whoever made this page"
     found: dict[str, Any] = json.loads(output.read_text())
@@ -113,6 +132,8 @@ def section(job: Job, found: Mapping[str, Any] | str, options: argparse.Namespac
     yield f"    mocap {' '.join(job.words(options, 'CACHE', 'FILE.json'))}\n"
     yield f"Mean over {len(found['families'])} families; code {found['commit'] or 'unknown'}. In brackets: skill.\n"
     yield table_of_rows(found)
+    if options.plots and job.drawn:
+        yield f"![Charts: {job.title}]({job.plot(options).name})\n"
     yield "".join(f"- {note}\n" for note in found["notes"])
     yield f"<details><summary>By family</summary>\n\n{table_of_families(found)}\n</details>\n"
     if "speed" in found:
@@ -224,7 +245,7 @@ def check_section(checked: Sequence[Checked]) -> Iterator[str]:
 
 def page(options: argparse.Namespace, cache: Cache) -> str:
     parts = list(heading(options, cache))
-    for job in JOBS:
+    for job in [*JOBS, *(LEARNT if options.adapt else [])]:
         parts += section(job, run_job(job, options, cache), options)
     parts += check_section(independent_check(cache, options.seed))
     parts.append(MARKS)
@@ -237,6 +258,8 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments = f"--cache CACHE --model {options.model} --per-family {options.per_family}"
     arguments += f" --seen-per-family {options.seen_per_family} --seed {options.seed}"
     arguments += "" if options.direct_model is None else f" --direct-model {options.direct_model}"
+    arguments += "" if options.adapt is None else f" --adapt {options.adapt}"
+    arguments += " --plots" if options.plots else ""
     yield "# Benchmark\n"
     yield f"Made on {datetime.date.today().isoformat()} at commit {code_commit() or 'unknown'} by\n"
     yield f"    python tests/benchmarks/make_benchmark_page.py {arguments} --output docs/BENCHMARK.md\n"
@@ -257,6 +280,8 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--per-family", type=int, default=6, help="windows of an unseen family")
     parser.add_argument("--seen-per-family", type=int, default=1, help="windows of the others")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--adapt", metavar="TIME", help="also with each rig learnt for so long, on all cores")
+    parser.add_argument("--plots", action="store_true", help="charts beside the page")
     parser.add_argument("--results", type=Path, help="folder to keep the JSON in (default: a temporary one)")
     parser.add_argument("--reuse", action="store_true", help="take the results that are there")
     parser.add_argument("--output", type=Path, default=Path("docs/BENCHMARK.md"))
