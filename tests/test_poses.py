@@ -63,6 +63,13 @@ def test_both_arms_hang_alike(person: Skeleton):
     assert np.allclose(turns[moved[0]], -turns[moved[1]])
 
 
+def test_joints_in_one_place_hang_nowhere(person: Skeleton):
+    heap = replace(person, rest_translations=np.zeros_like(person.rest_translations))
+    random = np.random.default_rng(0)
+    poses = [PoseSampler.of(heap).sample(2, 30.0, random) for _ in range(8)]
+    assert np.isfinite(poses).all() and not PoseSampler.of(heap)._hanging(random).any()
+
+
 def test_the_reference_is_a_start_where_clips_are_not_known(person: Skeleton):
     bent = np.tile(person.rest_rotations, (2, 1, 1))
     joint = person.names.index("spine")

@@ -90,7 +90,7 @@ class PoseSampler:
             places = self.rest[chain.joints, :3, 3]
             along = places[-1] - places[0]
             along = along / max(float(np.linalg.norm(along)), 1e-9)
-            if abs(along[1]) > LEVEL or abs(along[0]) < abs(along[2]):  # neither legs nor tails and snouts
+            if abs(along[1]) > LEVEL or abs(along[0]) <= abs(along[2]):  # legs, tails, snouts, and joints in one place
                 continue
             bones = np.linalg.norm(np.diff(places, axis=0), axis=1)
             axis = np.cross(along, down)
