@@ -105,7 +105,7 @@ def test_without_torch(capsys, folder: Path, tmp_path: Path, monkeypatch) -> Non
 
 def test_models_that_will_not_do(capsys, folder: Path, tmp_path: Path, monkeypatch) -> None:
     arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "-o", tmp_path / "out.glb")
-    monkeypatch.setattr("mocapcli.capturing.models.HOMES", (tmp_path,))
+    monkeypatch.setattr("mocapcli.checkpoints.HOMES", (tmp_path,))
     assert "--model DIR" in failed(capsys, 1, *arguments)
     half = replace(TINY, stages=("rotation",))
     save_network(tmp_path / "half", half, tiny_network().state_dict())

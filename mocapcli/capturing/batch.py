@@ -164,7 +164,8 @@ def _absolute(name: str | Path | None) -> str | None:
 def _digest(options: Options) -> str:
     """Whatever shapes an output but the video and the rig: a later run with other options does the items again."""
     from mocapcli.capturing.models import shipped_model
-    from mocapcli.evaluation.sources import model_folder, weights_digest
+    from mocapcli.checkpoints import model_folder
+    from mocapcli.evaluation.sources import weights_digest
 
     folder = shipped_model() if options.model is None else model_folder(str(options.model))
     facts = {name: value for name, value in asdict(options).items() if name not in ("output", "report", "model")}

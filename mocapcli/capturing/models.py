@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mocapcli.checkpoints import HOMES, model_folder
+from mocapcli.checkpoints import model_folder, shipped
 from mocapcli.errors import MocapError
 from mocapcli.network.model import CONFIG, MotionNetwork, choose_device, load_network
 from mocapcli.types import Asset
@@ -60,8 +60,7 @@ def network_for(
 
 def shipped_model() -> Path:
     """The first model of the installation that holds both stages."""
-    folders = sorted(path.parent for home in HOMES for path in home.glob(f"*/{CONFIG}"))
-    for folder in folders:
+    for folder in (model.folder() for model in shipped()):
         if STAGES <= set(_settings(folder).get("network", {}).get("stages", STAGES)):
             return folder
     raise MocapError(

@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mocapcli import __version__
-from mocapcli.checkpoints import model_folder as model_folder  # others look for it here
 from mocapcli.data import compact
 from mocapcli.data.build import build_cache
 from mocapcli.data.cache import INDEX, Cache, Entry, open_cache, write_index

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mocapcli.data.noise import drift
-from mocapcli.kinematics import quat_to_matrix, world_to_local
+from mocapcli.kinematics import world_to_local
 from mocapcli.training.poses import PoseSampler
 
 Vectors = Float[np.ndarray, "frames joints 3"]
@@ -65,11 +65,6 @@ def start_shift(
     frames = len(away)
     aside = STEP * size * strength * _course(random, (frames, 3)) * [1.0, 1.0, 0.0]
     return np.asarray(aside + SCALE * strength * _course(random, (frames, 1)) * away)
-
-
-def known_local(sampler: PoseSampler, random: np.random.Generator) -> Float[np.ndarray, "joints 3 3"]:
-    """The pose estimates shrink towards: at rest."""
-    return quat_to_matrix(sampler.skeleton.rest_rotations)
 
 
 def _course(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from independent_figures import angles
+from mocapcli.checkpoints import model_folder
 from mocapcli.cli import main
 from mocapcli.data.cache import Cache, open_cache
 from mocapcli.data.windows import cut_motion, evaluation_windows
@@ -30,7 +31,7 @@ from mocapcli.evaluation.positions import PositionsToRotations
 from mocapcli.evaluation.records import METRICS
 from mocapcli.evaluation.report import speed_words
 from mocapcli.evaluation.settings import NEEDED
-from mocapcli.evaluation.sources import code_commit, model_folder
+from mocapcli.evaluation.sources import code_commit
 from mocapcli.formats import write_asset
 from mocapcli.kinematics import motion_from_world
 
