@@ -75,3 +75,17 @@ def shared_assets() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     # beartype looks at random items of tuples, which hypothesis takes for our strategies being random.
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """Two cores, started once: it takes seconds."""
+    ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # it would leave a token in the home folder
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # so that workers find our helpers
+        ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
+        yield
+        ray.shutdown()

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,22 +28,8 @@ def test_an_actor_for_each_gpu_or_group_of_cores(resources, wanted, count, needs
     assert _share(resources, wanted) == (count, needs)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Two cores, started once: it takes seconds."""
-    ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        patch.setenv("RAY_AUTH_MODE", "disabled")  # it would leave a token in the home folder
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # so that workers find our helpers
-        ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
-        yield
-        ray.shutdown()
-
-
 @pytest.mark.filterwarnings("default:::ray")
-def test_a_killed_actor_costs_nothing(cluster: None, tmp_path: Path) -> None:
+def test_a_killed_actor_costs_nothing(ray_cluster: None, tmp_path: Path) -> None:
     """Nothing lost, nothing done twice; what cannot be done is told like everywhere else."""
     tasks = {"a": "hang-once", **dict.fromkeys("bcd", "write"), "e": "fail", "f": "die"}
 

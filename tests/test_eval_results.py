@@ -13,16 +13,13 @@ import pytest
 from PIL import Image
 
 from cli_helpers import run
-from eval_helpers import BY_NAME, evaluated, long_asset
+from eval_helpers import evaluated, long_asset
 from mocapcli.data.cache import Cache
 from mocapcli.data.windows import evaluation_windows
 from mocapcli.evaluation import run as running
-from mocapcli.evaluation.partial import Partial
 from mocapcli.evaluation.plot import nice_top
-from mocapcli.evaluation.positions import PositionsToRotations
 from mocapcli.evaluation.records import METRICS
-from mocapcli.evaluation.results import Judged, summarise
-from mocapcli.evaluation.run import judge
+from mocapcli.evaluation.results import Judged, judged_from_plain, plain_judged, summarise
 from mocapcli.evaluation.sources import cache_in
 
 pytest_plugins = ["eval_fixtures"]
@@ -42,7 +39,7 @@ def test_undefined_figures_are_left_out_of_means() -> None:
 
 def test_a_killed_run_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
     whole = evaluated(capsys, unseen)
-    output, partial = tmp_path / "out.json", tmp_path / "out.json.partial.jsonl"
+    output, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
     arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--output", output)
     real, done = running.measure_case, []
 
@@ -55,31 +52,32 @@ def test_a_killed_run_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path
     monkeypatch.setattr(running, "measure_case", dying)
     assert run(capsys, *arguments)[0] == 130
     assert not output.exists()
-    assert len(partial.read_text().splitlines()) == 3  # a header and two windows
-    partial.write_text(partial.read_text() + '{"window": "rigs/000')  # cut in the middle of a line
+    kept = [json.loads(path.read_text()) for path in partial.glob("*.json")]
+    assert kept
     counted = []
     monkeypatch.setattr(running, "measure_case", lambda *case: counted.append(1) or real(*case))
     assert run(capsys, *arguments)[0] == 0
-    assert len(counted) == len(evaluation_windows(unseen, "unseen")) - 2
+    assert len(counted) == len(evaluation_windows(unseen, "unseen")) - sum(map(len, kept))
     assert json.loads(output.read_text()) == whole
     assert not partial.exists()
 
 
 def test_a_run_killed_outright_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
     """SIGKILL in the middle: nobody tidies up, and nothing is lost."""
-    output, partial = tmp_path / "out.json", tmp_path / "out.json.partial.jsonl"
+    output, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
     arguments = ["eval", "--split", "unseen", "--cache", str(unseen.folder), "--output", str(output)]
     slow = (
         "import sys, time; from mocapcli.evaluation import run; from mocapcli.cli import main; real = run.measure_case;"
         " run.measure_case = lambda *case: (time.sleep(0.5), real(*case))[1]; sys.exit(main(sys.argv[1:]))"
     )
     with subprocess.Popen([sys.executable, "-c", slow, *arguments], stderr=subprocess.DEVNULL, cwd=tmp_path) as process:
-        while process.poll() is None and not (partial.exists() and partial.read_bytes().count(b"\n") >= 2):
+        while process.poll() is None and not list(partial.glob(".mocap-batch*")):  # a rig is finished and remembered
             time.sleep(0.05)
         process.kill()
     assert process.returncode == -9
     assert not output.exists()
-    left = partial.read_bytes().count(b"\n") - 1
+    left = sum(len(json.loads(path.read_text())) for path in partial.glob("[!.]*.json"))
+    assert left
     counted, real = [], running.measure_case
     monkeypatch.setattr(running, "measure_case", lambda *case: counted.append(1) or real(*case))
     assert run(capsys, *arguments)[0] == 0
@@ -93,55 +91,31 @@ def test_what_is_judged_is_kept_until_it_is_written(capsys, unseen: Cache, tmp_p
     monkeypatch.setattr("mocapcli.evaluation.film.choose_examples", None)
     with pytest.raises(TypeError):
         run(capsys, *arguments, "--video", tmp_path / "x.mp4")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.mp4.partial.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.mp4.partial"]
     monkeypatch.undo()
     monkeypatch.setattr(running, "measure_case", None)
     assert run(capsys, *arguments, "--video", tmp_path / "x.mp4")[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
 
 
-def test_going_on_writes_nothing_again(tmp_path: Path) -> None:
-    """A kill while a run is taken up leaves what there was."""
-    path = tmp_path / "x.jsonl"
-    first = Partial(path, {"seed": 1})
-    first.add(Judged("w", "a", {"copy": {"x": 1.0}}))
-    first.close()
-    before = path.read_bytes()
-    path.write_bytes(before + b'{"window": "w2", "rows": {"co')
-    again = Partial(path, {"seed": 1})
-    assert path.read_bytes() == before
-    again.add(Judged("v", "a", {"copy": {"x": 2.0}}))
-    again.close()
-    assert path.read_bytes().startswith(before)
-    third = Partial(path, {"seed": 1})
-    third.close()
-    assert list(third.done) == ["w", "v"]
+def test_what_another_run_left_is_not_used(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
+    """Another seed means other noise: nothing may be taken over, and the figures are those of a run by itself."""
+    output = tmp_path / "out.json"
+    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--output", output)
+    monkeypatch.setattr("mocapcli.evaluation.command.deliver", None)
+    with pytest.raises(TypeError):
+        run(capsys, *arguments)
+    monkeypatch.undo()
+    assert run(capsys, *arguments, "--seed", "1")[0] == 0
+    assert json.loads(output.read_text()) == evaluated(capsys, unseen, "--seed", "1")
 
 
-def test_partial_results_of_another_run_are_not_used(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    first = Partial(path, {"seed": 1})
-    first.add(Judged("w", "a", {"copy": {"x": float("nan")}}, {"copy": [1.0]}, {"ours": [(1.0, 2.0)]}))
-    first.close()
-    again = Partial(path, {"seed": 1})
-    again.close()
-    assert np.isnan(again.done["w"].rows["copy"]["x"])
-    assert again.done["w"].curves == {"copy": [1.0]}
-    assert again.done["w"].reliability == {"ours": [(1.0, 2.0)]}
-    other = Partial(path, {"seed": 2})
-    other.close()
-    assert other.done == {}
-    path.write_text('{"seed": 2}\n[]\n')
-    odd = Partial(path, {"seed": 2})
-    odd.close()
-    assert odd.done == {}
-
-
-def test_judging_reports_progress(unseen: Cache) -> None:
-    steps = []
-    windows = evaluation_windows(unseen, "unseen")
-    list(judge(unseen, windows, PositionsToRotations(noises=(0.0,)), BY_NAME, progress=steps.append))
-    assert steps == [1] * len(windows)
+def test_figures_survive_being_written() -> None:
+    judged = Judged("w", "a", {"copy": {"x": float("nan")}}, {"copy": [1.0]}, {"ours": [(1.0, 2.0)]})
+    again = judged_from_plain(json.loads(json.dumps(plain_judged(judged))))
+    assert np.isnan(again.rows["copy"]["x"])
+    assert (again.label, again.family, again.curves) == ("w", "a", {"copy": [1.0]})
+    assert again.reliability == {"ours": [(1.0, 2.0)]}
 
 
 def test_the_table_has_copy_and_skill_beside_every_figure(capsys, unseen: Cache) -> None:

@@ -58,6 +58,10 @@ ShardOption = Annotated[
     str | None,
     typer.Option(metavar="I/N", help="Only part I of N, to be put together with --merge.", show_default=False),
 ]
+WorkersOption = Annotated[int | None, typer.Option(help="Judge in so many processes at once.", min=1, show_default="1")]
+EngineOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Processes of this machine, or a ray cluster (extra [ray]).")
+]
 SpeedOption = Annotated[bool, typer.Option("--speed", help="Measure frames per second of each stage too.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OutputOption = Annotated[
@@ -98,6 +102,8 @@ def evaluate(
     plot: PlotOption = None,
     video: VideoOption = None,
     shard: ShardOption = None,
+    workers: WorkersOption = None,
+    engine: EngineOption = "local",
     merge: MergeOption = False,
 ) -> None:
     """Measure a model on a split, or PREDICTED against TRUTH on a rig.
@@ -109,6 +115,7 @@ def evaluate(
     from mocapcli.evaluation import command
     from mocapcli.evaluation.request import Request
     from mocapcli.evaluation.settings import Models
+    from mocapcli.evaluation.work import Hands
     from mocapcli.plugins import get_plugins
 
     request = Request(
@@ -127,6 +134,7 @@ def evaluate(
         per_family=per_family,
         seed=seed,
         shard=shard,
+        hands=Hands(engine, workers),
         speed=speed,
         as_json=as_json,
         output=output,

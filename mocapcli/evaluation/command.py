@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import sys
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import typer
-from tqdm import tqdm
 
 from mocapcli.adapting.budget import parse_budget
 from mocapcli.batch.shard import Shard, parse_shard
@@ -21,15 +20,15 @@ from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import INDEX, Cache, open_cache
 from mocapcli.data.splits import Split
 from mocapcli.data.windows import Window, evaluation_windows
-from mocapcli.errors import MocapError, UsageError
-from mocapcli.evaluation.partial import Partial
+from mocapcli.errors import MocapError, UsageError, WriteError
 from mocapcli.evaluation.report import family_tables, figure_table, speed_table, speed_words, write_csv
 from mocapcli.evaluation.request import Request, check
 from mocapcli.evaluation.results import Results, summarise
-from mocapcli.evaluation.run import Setting, judge
-from mocapcli.evaluation.settings import Scene, build_setting
+from mocapcli.evaluation.run import Setting
+from mocapcli.evaluation.settings import Scene
 from mocapcli.evaluation.shards import merge_parts, part_of
 from mocapcli.evaluation.sources import cache_of_assets, cache_of_zoo, code_commit, weights_digest
+from mocapcli.evaluation.work import Recipe, judge_windows
 from mocapcli.extensions import Metric
 from mocapcli.whole_file import whole_file
 
@@ -43,7 +42,8 @@ class Job:
     """A split with all that decides its figures."""
 
     cache: Cache
-    setting: Setting
+    recipe: Recipe
+    setting: Setting  # as the recipe makes it
     windows: list[Window]  # of the whole split
     shard: Shard | None
     run: dict[str, Any]  # whatever changes the figures of a window
@@ -77,7 +77,7 @@ def compare(request: Request, metrics: Metrics) -> Results:
 
 def evaluate_split(request: Request, metrics: Metrics, stack: ExitStack) -> None:
     job = job_of(request, metrics, stack)
-    results = judge_split(job, request, metrics)
+    results = judge_split(job, request, stack)
     if request.speed:
         from mocapcli.evaluation.speed import measure_speed
 
@@ -91,26 +91,23 @@ def evaluate_split(request: Request, metrics: Metrics, stack: ExitStack) -> None
 
         write_film(request.video, results, job.cache, job.windows, job.setting, metrics)
     if request.outputs:
-        partial_path(request).unlink(missing_ok=True)
+        shutil.rmtree(partial_folder(request), ignore_errors=True)
 
 
 def job_of(request: Request, metrics: Metrics, stack: ExitStack) -> Job:
     cache = cache_of(request, stack)
     tell_skipped(cache)
-    if request.setting == "p2r":  # thousands of small matrices: a second thread only waits
-        import torch
-
-        torch.set_num_threads(1)
     shard = parse_shard(request.shard)
     look, budget = cast(Appearance, request.appearance), parse_budget(request.adapt)
     scene = Scene(look, request.seed, budget, request.refine_iterations)
-    setting = build_setting(request.setting, request.models, scene)
+    recipe = Recipe(cache.folder, request.setting, request.models, scene, tuple(metrics))
+    setting = recipe.build()
     windows = evaluation_windows(cache, cast(Split, request.split), request.per_family, request.seed)
     if not windows:
         raise MocapError(
             f"the split {request.split!r} has no clips", path=request.assets or cache.folder, remedy=WHO_IS_WHERE
         )
-    return Job(cache, setting, windows, shard, run_of(request, cache, setting, metrics))
+    return Job(cache, recipe, setting, windows, shard, run_of(request, cache, setting, metrics))
 
 
 def cache_of(request: Request, stack: ExitStack) -> Cache:
@@ -149,26 +146,24 @@ def run_of(request: Request, cache: Cache, setting: Setting, metrics: Metrics) -
     }
 
 
-def judge_split(job: Job, request: Request, metrics: Metrics) -> Results:
+def judge_split(job: Job, request: Request, stack: ExitStack) -> Results:
     """With a file to write, what is done so far is kept beside it until the files are written."""
-    partial = Partial(partial_path(request), job.run) if request.outputs else None
-    try:
-        with progress_bar(len(job.own_windows)) as bar:
-            judged = list(judge(job.cache, job.own_windows, job.setting, metrics, partial, bar.update))
-    finally:
-        if partial:
-            partial.close()
+    if request.outputs:
+        folder = partial_folder(request)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise WriteError(f"cannot make this folder: {error.strerror}", path=folder) from None
+    else:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mocap-eval-")))
+    judged = judge_windows(job.own_windows, job.recipe, job.run, folder, request.hands)
     facts = (request.split, job.setting.name, request.models.label, job.run["commit"])
     return summarise(judged, *facts, job.setting.absent, job.setting.remark)
 
 
-def partial_path(request: Request) -> Path:
+def partial_folder(request: Request) -> Path:
     first = request.outputs[0]
-    return first.with_name(first.name + ".partial.jsonl")
-
-
-def progress_bar(total: int) -> "tqdm[Any]":
-    return tqdm(total=total, desc="eval", unit="clip", file=sys.stderr, disable=None)
+    return first.with_name(first.name + ".partial")
 
 
 def deliver(results: Results, request: Request, metrics: Metrics, part: dict[str, Any] | None = None) -> None:

@@ -61,6 +61,7 @@ class NetworkPredictor:
     rotate: bool = True
     adapt_seconds: float | None = None
     refine_iterations: int = 0
+    adapt_threads: int = 0
     _rigs: OrderedDict[int, "_Known"] = field(default_factory=OrderedDict, repr=False)
 
     def predict(self, asset: Asset, footage: Footage) -> Prediction:
@@ -88,7 +89,8 @@ class NetworkPredictor:
             return self.network
         from mocapcli.adapting.api import adapt_rig
 
-        return adapt_rig(asset, self.network, self.adapt_seconds, use_clips=False).network
+        seconds, threads = self.adapt_seconds, self.adapt_threads
+        return adapt_rig(asset, self.network, seconds, use_clips=False, threads=threads).network
 
 
 @dataclass(frozen=True, eq=False)

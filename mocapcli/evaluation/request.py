@@ -6,6 +6,7 @@ from pathlib import Path
 from mocapcli.adapting.budget import parse_budget
 from mocapcli.errors import UsageError
 from mocapcli.evaluation.settings import Models
+from mocapcli.evaluation.work import Hands
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Request:
     per_family: int | None = None
     seed: int = 0
     shard: str | None = None
+    hands: Hands = field(default_factory=Hands)
     speed: bool = False
     as_json: bool = False
     output: Path | None = None
@@ -53,8 +55,9 @@ def check(request: Request) -> None:
             raise UsageError("either two files are compared or a split is evaluated")
         if not request.files and request.split is None:
             raise UsageError("nothing to do", remedy="--split seen, rare or unseen, or two files and --rig")
-    if request.split is None and (request.video or request.speed or request.shard):
-        raise UsageError("--video, --speed and --shard go with --split")
+    alone = request.video or request.speed or request.shard or request.hands != Hands()
+    if request.split is None and alone:
+        raise UsageError("--video, --speed, --shard, --workers and --engine go with --split")
     if parse_budget(request.adapt) is not None and (request.split is None or request.setting == "p2r"):
         raise UsageError("--adapt is for settings that start from videos", remedy="--setting v2p or e2e")
     if request.refine_iterations and (request.split is None or request.setting != "e2e"):

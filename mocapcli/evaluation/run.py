@@ -1,12 +1,11 @@
 """Judge the windows of a split one by one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from mocapcli.data.cache import Cache
 from mocapcli.data.windows import Window
 from mocapcli.evaluation.cases import Case, curves_of, measure_case, reliability_of
-from mocapcli.evaluation.partial import Partial
 from mocapcli.evaluation.results import Judged
 from mocapcli.extensions import Metric
 
@@ -42,20 +41,12 @@ class Setting(Protocol):
 
 def judge(
     cache: Cache,
-    windows: list[Window],
+    windows: Sequence[Window],
     setting: Setting,
     metrics: Mapping[str, Metric],
-    partial: Partial | None = None,
-    progress: Callable[[int], object] = lambda done: None,
 ) -> Iterator[Judged]:
-    """Each window's figures, in order; those that an earlier, killed run left are taken as they are."""
+    """Each window's figures, in order."""
     for window in windows:
-        found = partial.done.get(window.label) if partial else None
-        if found is None:
-            case = setting.case(cache, window)
-            rows = measure_case(case, metrics)
-            found = Judged(window.label, window.entry.family, rows, curves_of(case), reliability_of(case))
-            if partial:
-                partial.add(found)
-        yield found
-        progress(1)
+        case = setting.case(cache, window)
+        rows = measure_case(case, metrics)
+        yield Judged(window.label, window.entry.family, rows, curves_of(case), reliability_of(case))

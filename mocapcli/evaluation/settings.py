@@ -41,6 +41,7 @@ class Scene:
     seed: int = 0
     adapt_seconds: float | None = None  # for which each rig is learnt first; none of its clips is
     refine_iterations: int = 0  # rounds of stage 3
+    adapt_threads: int = 0  # all cores, unless several workers share them
 
 
 def build_setting(name: str, models: Models, scene: Scene = Scene()) -> Setting:
@@ -69,7 +70,7 @@ def predictors(networks: dict[str, MotionNetwork], rotate: bool, scene: Scene) -
     for row, network in networks.items():
         turns = rotate and "rotation" in network.config.stages
         rounds = scene.refine_iterations if turns and network.refiner is not None else 0
-        found[row] = NetworkPredictor(network, turns, scene.adapt_seconds, rounds)
+        found[row] = NetworkPredictor(network, turns, scene.adapt_seconds, rounds, scene.adapt_threads)
     return found
 
 
