@@ -13,7 +13,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
-from mocapcli.data.build import build_cache  # noqa: E402
 from mocapcli.errors import ReadError, UsageError  # noqa: E402
 from mocapcli.kinematics import compose, local_to_world  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
@@ -29,6 +28,8 @@ from mocapcli.training.stream import BatchStream  # noqa: E402
 from mocapcli.training.tasks import look_at  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 
+pytest_plugins = ["training_fixtures"]
+
 SMALL = TrainConfig(
     NetworkConfig(
         VideoToPoseConfig(channels=24, heads=2, rounds=2, blocks=1, query_blocks=1),
@@ -43,20 +44,13 @@ SMALL = TrainConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    build_cache(None, folder, creatures=range(4), progress_bar=False)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def test_truth_in_the_picture_lifts_to_truth_in_space(cache: Path) -> None:
-    batch = BatchStream(cache, SMALL)[0]
+def test_truth_in_the_picture_lifts_to_truth_in_space(creatures: Path) -> None:
+    batch = BatchStream(creatures, SMALL)[0]
     targets, shown = batch.targets, batch.rig.deforms & batch.rig.mask
     lifted = lift(targets.places, targets.positions[..., 2], targets.half_width, batch.tangent)
     off = ((lifted - centre_of(lifted, shown) - targets.positions) * shown[:, None, :, None]).abs().max()
@@ -65,8 +59,8 @@ def test_truth_in_the_picture_lifts_to_truth_in_space(cache: Path) -> None:
     assert ((again - targets.places) * shown[:, None, :, None]).abs().max() < 1e-4
 
 
-def test_joints_lie_on_the_subject(cache: Path) -> None:
-    batch = BatchStream(cache, replace(SMALL, network=replace(SMALL.network, side=64)))[1]
+def test_joints_lie_on_the_subject(creatures: Path) -> None:
+    batch = BatchStream(creatures, replace(SMALL, network=replace(SMALL.network, side=64)))[1]
     mask = torch.nn.functional.max_pool2d(batch.crops[:, :, 3], 9, 1, 4)
     places = ((batch.targets.places + 1) * 32).long().clamp(0, 63)
     shown = (batch.rig.deforms & batch.rig.mask)[:, None].expand(places.shape[:3])
@@ -76,15 +70,15 @@ def test_joints_lie_on_the_subject(cache: Path) -> None:
     assert inside.reshape(shown.shape)[shown].float().mean() > 0.95
 
 
-def test_batches_depend_on_step_and_seed_alone(cache: Path) -> None:
-    first, again = BatchStream(cache, SMALL)[3], BatchStream(cache, SMALL)[3]
+def test_batches_depend_on_step_and_seed_alone(creatures: Path) -> None:
+    first, again = BatchStream(creatures, SMALL)[3], BatchStream(creatures, SMALL)[3]
     assert torch.equal(first.crops, again.crops)
-    assert not torch.equal(first.crops, BatchStream(cache, SMALL)[4].crops)
+    assert not torch.equal(first.crops, BatchStream(creatures, SMALL)[4].crops)
 
 
-def test_processes_share_one_global_batch(cache: Path) -> None:
-    whole = BatchStream(cache, SMALL)[2]
-    parts = [BatchStream(cache, SMALL, rank=rank, world=2)[2] for rank in (0, 1)]
+def test_processes_share_one_global_batch(creatures: Path) -> None:
+    whole = BatchStream(creatures, SMALL)[2]
+    parts = [BatchStream(creatures, SMALL, rank=rank, world=2)[2] for rank in (0, 1)]
     assert torch.equal(whole.crops, torch.cat([part.crops for part in parts]))
     torch.manual_seed(0)
     network = MotionNetwork(SMALL.network).eval().video_to_pose
@@ -97,16 +91,16 @@ def test_processes_share_one_global_batch(cache: Path) -> None:
     assert torch.allclose(loss(whole), mean, atol=1e-4)
 
 
-def test_validation_families_are_never_trained_on(cache: Path) -> None:
-    families = BatchStream(cache, SMALL).families
+def test_validation_families_are_never_trained_on(creatures: Path) -> None:
+    families = BatchStream(creatures, SMALL).families
     assert families.train and families.validation
     assert not families.train.keys() & families.validation.keys()
 
 
-def test_a_batch_is_learnt_by_heart(cache: Path) -> None:
+def test_a_batch_is_learnt_by_heart(creatures: Path) -> None:
     torch.manual_seed(1)
     network = MotionNetwork(SMALL.network).video_to_pose
-    batch = BatchStream(cache, SMALL)[0]
+    batch = BatchStream(creatures, SMALL)[0]
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []
     for _ in range(60):
@@ -120,10 +114,10 @@ def test_a_batch_is_learnt_by_heart(cache: Path) -> None:
     assert 0 <= pose_figures(estimate, batch)["facing_within_30"] <= 1
 
 
-def test_stage_one_does_not_see_padding(cache: Path) -> None:
+def test_stage_one_does_not_see_padding(creatures: Path) -> None:
     torch.manual_seed(2)
     network = MotionNetwork(SMALL.network).eval().video_to_pose
-    stream = BatchStream(cache, SMALL)
+    stream = BatchStream(creatures, SMALL)
     from mocapcli.training.batches import collate
 
     (reference, sample), (other, other_sample) = list(stream.items(0))
@@ -135,7 +129,7 @@ def test_stage_one_does_not_see_padding(cache: Path) -> None:
     assert torch.allclose(one.positions[0, :, :joints], two.positions[0, :, :joints], atol=1e-4)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_as_if_nothing_had_been(creatures: Path, tmp_path: Path) -> None:
     """kill -9 in the middle; the resumed run ends with the very weights of one that was left alone."""
     program = (
         "import sys; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
@@ -149,7 +143,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Path
         "ignore",
         "-c",
         program,
-        str(cache),
+        str(creatures),
         str(tmp_path / "killed"),
         str(Path(__file__).parent),
     ]
@@ -162,26 +156,26 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Path
     process.wait()
     assert state.exists()
     device = torch.device("cpu")
-    resumed = Trainer(SMALL, cache, tmp_path / "killed", device, progress_bar=False)
+    resumed = Trainer(SMALL, creatures, tmp_path / "killed", device, progress_bar=False)
     assert resumed.state.step < SMALL.steps or process.returncode == 0
     resumed.run()
-    whole = Trainer(SMALL, cache, tmp_path / "whole", device, progress_bar=False)
+    whole = Trainer(SMALL, creatures, tmp_path / "whole", device, progress_bar=False)
     whole.run()
     for name, value in whole.network.state_dict().items():
         assert torch.allclose(value, resumed.network.state_dict()[name], atol=1e-5), name
 
 
-def test_rotations_are_learnt_by_the_same_loop(cache: Path, tmp_path: Path) -> None:
+def test_rotations_are_learnt_by_the_same_loop(creatures: Path, tmp_path: Path) -> None:
     config = replace(SMALL, stage="rotation", rotation=RotationTaskConfig(clips=2, frames=4), steps=3)
-    figures = Trainer(config, cache, tmp_path, torch.device("cpu"), progress_bar=False).run()
+    figures = Trainer(config, creatures, tmp_path, torch.device("cpu"), progress_bar=False).run()
     assert abs(figures["world_degrees"] - figures["closed_form_world_degrees"]) < 5
-    first, again = (RotationStream(cache, config)[7] for _ in range(2))
+    first, again = (RotationStream(creatures, config)[7] for _ in range(2))
     assert torch.equal(first.positions, again.positions) and torch.equal(first.world, again.world)
 
 
-def test_a_time_budget_ends_with_usable_weights(cache: Path, tmp_path: Path) -> None:
+def test_a_time_budget_ends_with_usable_weights(creatures: Path, tmp_path: Path) -> None:
     trainer = Trainer(
-        replace(SMALL, steps=10**6), cache, tmp_path, torch.device("cpu"), minutes=0.0, progress_bar=False
+        replace(SMALL, steps=10**6), creatures, tmp_path, torch.device("cpu"), minutes=0.0, progress_bar=False
     )
     figures = trainer.run()
     assert trainer.state.step == 1
@@ -258,12 +252,13 @@ def test_facing_is_decided_along_the_clip() -> None:
     assert (decide_facing(logits) == 0).all()
 
 
-def test_a_varied_rig_is_another_body_in_its_reference_too(cache: Path) -> None:
+def test_a_varied_rig_is_another_body_in_its_reference_too(creatures: Path) -> None:
     from mocapcli.training.filming import render_reference
     from mocapcli.training.stream import scene_rig
 
     rig = scene_rig(
-        cache / BatchStream(cache, SMALL).families.train[min(BatchStream(cache, SMALL).families.train)][0].file
+        creatures
+        / BatchStream(creatures, SMALL).families.train[min(BatchStream(creatures, SMALL).families.train)][0].file
     )
     other = rig.varied(np.random.default_rng(0))
     before, after = (render_reference(each, None, 32) for each in (rig, other))

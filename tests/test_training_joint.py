@@ -18,6 +18,8 @@ from mocapcli.training.objectives import PoseWeights, upright  # noqa: E402
 from mocapcli.training.stream import BatchStream  # noqa: E402
 from mocapcli.training.tasks import look_at  # noqa: E402
 
+pytest_plugins = ["training_fixtures"]
+
 NETWORK = NetworkConfig(
     VideoToPoseConfig(channels=16, heads=2, rounds=2, blocks=1, query_blocks=1, window=4),
     RotationConfig(channels=16, heads=2, blocks=1, window=4),
@@ -28,18 +30,9 @@ SMALL = TrainConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mocapcli.data.build import build_cache
-
-    folder = tmp_path_factory.mktemp("joint") / "cache"
-    build_cache(None, folder, creatures=range(4), progress_bar=False)
-    return folder
-
-
-def test_rotations_reach_back_into_stage_one(cache: Path) -> None:
+def test_rotations_reach_back_into_stage_one(creatures: Path) -> None:
     torch.manual_seed(0)
-    network, batch = MotionNetwork(NETWORK), BatchStream(cache, SMALL)[0]
+    network, batch = MotionNetwork(NETWORK), BatchStream(creatures, SMALL)[0]
     batch = replace(batch, given=torch.zeros_like(batch.given))
     estimate = look_at(network.video_to_pose, batch, batch.told)
     nothing = PoseWeights(**dict.fromkeys(PoseWeights.__dataclass_fields__, 0.0))
@@ -50,9 +43,9 @@ def test_rotations_reach_back_into_stage_one(cache: Path) -> None:
         assert part.grad is not None and part.grad.abs().max() > 0 and torch.isfinite(part.grad).all()
 
 
-def test_given_clips_hold_the_truth_and_its_rotations_fit(cache: Path) -> None:
+def test_given_clips_hold_the_truth_and_its_rotations_fit(creatures: Path) -> None:
     """Positions and rotations handed to stage 2 are those of one pose: rotations carry rest bones onto positions."""
-    network, batch = MotionNetwork(NETWORK), BatchStream(cache, SMALL)[1]
+    network, batch = MotionNetwork(NETWORK), BatchStream(creatures, SMALL)[1]
     batch = replace(batch, given=torch.ones_like(batch.given))
     given = rotation_batch(look_at(network.video_to_pose, batch, None), batch)
     assert batch.noise.abs().max() > 0.001
@@ -75,13 +68,13 @@ def test_given_clips_hold_the_truth_and_its_rotations_fit(cache: Path) -> None:
     assert shown.sum() > 20 and cosine[shown].median() > 0.999
 
 
-def test_a_joint_run_saves_both_stages_and_starts_from_two_models(cache: Path, tmp_path: Path) -> None:
+def test_a_joint_run_saves_both_stages_and_starts_from_two_models(creatures: Path, tmp_path: Path) -> None:
     torch.manual_seed(5)
     start = MotionNetwork(NETWORK)
     for stage in ("pose", "rotation"):
         save_network(tmp_path / stage, replace(NETWORK, stages=(stage,)), start.state_dict())  # type: ignore[arg-type]
     sources = (tmp_path / "pose", tmp_path / "rotation")
-    trainer = Trainer(SMALL, cache, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources)
+    trainer = Trainer(SMALL, creatures, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources)
     begun = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     assert all(torch.equal(value, begun[name]) for name, value in start.state_dict().items())
     figures = trainer.run()
@@ -90,28 +83,28 @@ def test_a_joint_run_saves_both_stages_and_starts_from_two_models(cache: Path, t
     assert set(saved.config.stages) == {"pose", "rotation"}
 
 
-def test_a_run_of_no_steps_puts_models_together(cache: Path, tmp_path: Path) -> None:
+def test_a_run_of_no_steps_puts_models_together(creatures: Path, tmp_path: Path) -> None:
     torch.manual_seed(6)
     both, other = MotionNetwork(NETWORK), MotionNetwork(NETWORK)
     save_network(tmp_path / "both", NETWORK, both.state_dict())
     save_network(tmp_path / "other", replace(NETWORK, stages=("rotation",)), other.state_dict())
     sources = (tmp_path / "both", tmp_path / "other")
     still = replace(SMALL, steps=0)
-    Trainer(still, cache, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources).run()
+    Trainer(still, creatures, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources).run()
     made = load_network(tmp_path / "run" / "last").state_dict()
     for name, value in made.items():
         source = other if name.startswith("rotation.") else both
         assert torch.equal(value, source.state_dict()[name]), name
 
 
-def test_weights_of_another_shape_are_refused(cache: Path, tmp_path: Path) -> None:
+def test_weights_of_another_shape_are_refused(creatures: Path, tmp_path: Path) -> None:
     other = replace(NETWORK, rotation=replace(NETWORK.rotation, channels=24), stages=("rotation",))
     save_network(tmp_path / "other", other, MotionNetwork(other).state_dict())
     with pytest.raises(ReadError, match="shape"):
-        Trainer(SMALL, cache, tmp_path / "run", torch.device("cpu"), start_from=(tmp_path / "other",))
+        Trainer(SMALL, creatures, tmp_path / "run", torch.device("cpu"), start_from=(tmp_path / "other",))
 
 
-def test_true_positions_get_rarer(cache: Path) -> None:
+def test_true_positions_get_rarer(creatures: Path) -> None:
     config = replace(SMALL, steps=1000)
-    shares = [BatchStream(cache, config)[step].given.float().mean() for step in (0, 900, 901, 902)]
+    shares = [BatchStream(creatures, config)[step].given.float().mean() for step in (0, 900, 901, 902)]
     assert shares[0] == 1 and sum(shares[1:]) < 3

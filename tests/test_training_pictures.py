@@ -10,7 +10,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
-from mocapcli.data.build import build_cache  # noqa: E402
 from mocapcli.network.encoder import unit  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.training.config import DataConfig  # noqa: E402
@@ -23,19 +22,14 @@ from mocapcli.training.tasks import look_at  # noqa: E402
 from mocapcli.training.wear import CHANCES, LASTING, draw_wear, worn  # noqa: E402
 from test_training import SMALL  # noqa: E402
 
+pytest_plugins = ["training_fixtures"]
+
 CPU = torch.device("cpu")
 STILL = replace(SMALL, data=replace(SMALL.data, clips=2, frames=3, still=1.0))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    build_cache(None, folder, creatures=range(4), progress_bar=False)
-    return folder
-
-
-def test_single_pictures_of_a_rig_do_not_look_at_each_other(cache: Path):
-    batch = BatchStream(cache, STILL)[1]
+def test_single_pictures_of_a_rig_do_not_look_at_each_other(creatures: Path):
+    batch = BatchStream(creatures, STILL)[1]
     slots = STILL.data.rigs
     assert not batch.moving and batch.crops.shape[:2] == (slots, 6) and batch.owner.tolist() == list(range(slots))
     assert batch.targets.yaw.std(1).min() > 0.1  # each from a side of its own
@@ -50,8 +44,8 @@ def test_single_pictures_of_a_rig_do_not_look_at_each_other(cache: Path):
     assert not torch.allclose(together.positions[:, 3], other.positions[:, 3], atol=1e-5)
 
 
-def test_single_pictures_have_no_velocity_and_stage_2_takes_a_few_of_them(cache: Path):
-    batch = BatchStream(cache, replace(STILL, stage="joint"))[1]
+def test_single_pictures_have_no_velocity_and_stage_2_takes_a_few_of_them(creatures: Path):
+    batch = BatchStream(creatures, replace(STILL, stage="joint"))[1]
     estimate = look_at(MotionNetwork(STILL.network).video_to_pose, batch, batch.told)
     assert "velocity" not in pose_loss(estimate, batch, STILL.weights)[1]
     given = rotation_batch(estimate, batch)
@@ -62,10 +56,10 @@ def test_single_pictures_have_no_velocity_and_stage_2_takes_a_few_of_them(cache:
     assert (seen * chosen[..., 0])[:, :, 0].max() < 2.0
 
 
-def test_validation_and_runs_that_ask_for_it_see_crops_as_drawn(cache: Path):
-    assert BatchStream(cache, SMALL, validation=True)[0].wear is None
-    assert BatchStream(cache, replace(SMALL, data=replace(SMALL.data, worn=False)))[0].wear is None
-    assert BatchStream(cache, SMALL)[0].wear is not None
+def test_validation_and_runs_that_ask_for_it_see_crops_as_drawn(creatures: Path):
+    assert BatchStream(creatures, SMALL, validation=True)[0].wear is None
+    assert BatchStream(creatures, replace(SMALL, data=replace(SMALL.data, worn=False)))[0].wear is None
+    assert BatchStream(creatures, SMALL)[0].wear is not None
 
 
 def test_worn_crops_stay_pictures_and_change_with_chance_alone():
@@ -105,10 +99,10 @@ def test_bytes_and_numbers_are_the_same_picture():
     assert unit(unit(picture)).max() == 1
 
 
-def test_batches_are_shown_in_groups_and_a_run_goes_on_in_the_middle_of_one(cache: Path, tmp_path: Path):
+def test_batches_are_shown_in_groups_and_a_run_goes_on_in_the_middle_of_one(creatures: Path, tmp_path: Path):
     config = replace(SMALL, steps=3 * GROUP, data=DataConfig(rigs=2, clips=1, frames=1, still=0.0, shows=3))
-    trainer = Trainer(config, cache, tmp_path / "run", CPU, progress_bar=False)
-    stream = BatchStream(cache, config)
+    trainer = Trainer(config, creatures, tmp_path / "run", CPU, progress_bar=False)
+    stream = BatchStream(creatures, config)
     sums = [float(stream[k].targets.positions.sum()) for k in range(GROUP)]
     whole = [float(batch.targets.positions.sum()) for batch in trainer._batches()]
     assert whole == sums * 3
@@ -118,9 +112,9 @@ def test_batches_are_shown_in_groups_and_a_run_goes_on_in_the_middle_of_one(cach
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_run_goes_on_from_there(cache: Path, tmp_path: Path, number: signal.Signals):
+def test_a_signal_saves_and_the_run_goes_on_from_there(creatures: Path, tmp_path: Path, number: signal.Signals):
     config = replace(SMALL, steps=6, save_every=1e9, evaluate_every=100)
-    trainer = Trainer(config, cache, tmp_path / "run", CPU, progress_bar=False)
+    trainer = Trainer(config, creatures, tmp_path / "run", CPU, progress_bar=False)
     take_step = trainer.step
 
     def step(batch: object) -> dict[str, torch.Tensor]:
@@ -131,7 +125,7 @@ def test_a_signal_saves_and_the_run_goes_on_from_there(cache: Path, tmp_path: Pa
     trainer.step = step  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
-    again = Trainer(config, cache, tmp_path / "run", CPU, progress_bar=False)
+    again = Trainer(config, creatures, tmp_path / "run", CPU, progress_bar=False)
     assert again.state.step == 3
     before = signal.getsignal(signal.SIGTERM)
     again.run()

@@ -45,6 +45,8 @@ sys.path.insert(0, sys.argv[1])
 from test_training_team import STAGES, SMALL
 from mocapcli.training import loop
 from mocapcli.training.team import join_team
+
+pytest_plugins = ["training_fixtures"]
 cpu, loop.LOGGED_EVERY, loop.VALIDATION_BATCHES = torch.device("cpu"), 1, 3
 with join_team(cpu) as team:
     for place, stage in ((place, stage) for place in ("two", "taken") for stage in STAGES):
@@ -56,19 +58,12 @@ with join_team(cpu) as team:
 """
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    build_cache(None, folder, creatures=range(4), progress_bar=False)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def run_team(cache: Path, folder: Path, world: int) -> None:
+def run_team(creatures: Path, folder: Path, world: int) -> None:
     """What torchrun does: one process for each rank, told by the environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -76,7 +71,7 @@ def run_team(cache: Path, folder: Path, world: int) -> None:
     shared = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(cache), str(folder)],
+            [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(creatures), str(folder)],
             env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         for rank in range(world)
@@ -100,16 +95,16 @@ def difference(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) 
 
 
 @pytest.mark.timeout(600)
-def test_two_processes_train_as_one_does(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_processes_train_as_one_does(creatures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Three slots for two processes, so that one has more to do; and both take over what a single one began."""
     monkeypatch.setattr("mocapcli.training.loop.LOGGED_EVERY", 1)
     monkeypatch.setattr("mocapcli.training.loop.VALIDATION_BATCHES", 3)
     for stage, config in STAGES.items():
         half = replace(config, steps=2)
-        Trainer(half, cache, tmp_path / "taken" / stage, CPU, progress_bar=False).run()
-    run_team(cache, tmp_path, 2)
+        Trainer(half, creatures, tmp_path / "taken" / stage, CPU, progress_bar=False).run()
+    run_team(creatures, tmp_path, 2)
     for stage, config in STAGES.items():
-        alone = Trainer(config, cache, tmp_path / "one" / stage, CPU, progress_bar=False)
+        alone = Trainer(config, creatures, tmp_path / "one" / stage, CPU, progress_bar=False)
         start = {name: value.clone() for name, value in alone.network.state_dict().items()}
         alone.run()
         ended = alone.network.state_dict()
@@ -149,19 +144,19 @@ def test_gradients_are_those_of_the_whole_batch_whoever_has_more(monkeypatch: py
     assert weights[2].grad is None  # nobody's: no decay either
 
 
-def test_shares_of_a_batch_are_complete_and_disjoint(cache: Path):
+def test_shares_of_a_batch_are_complete_and_disjoint(creatures: Path):
     assert sorted(slot for rank in range(3) for slot in share_out(8, rank, 3)) == list(range(8))
     with pytest.raises(UsageError, match="a batch of 3 cannot be shared by 4 processes"):
-        BatchStream(cache, THREE_SLOTS, rank=0, world=4).slots  # noqa: B018
+        BatchStream(creatures, THREE_SLOTS, rank=0, world=4).slots  # noqa: B018
 
 
-def test_what_the_facing_is_told_depends_on_the_slot_alone(cache: Path):
-    whole = BatchStream(cache, THREE_SLOTS)
+def test_what_the_facing_is_told_depends_on_the_slot_alone(creatures: Path):
+    whole = BatchStream(creatures, THREE_SLOTS)
     doubts = torch.stack([whole._facing_doubt(step) for step in range(200)])
     assert doubts.isnan().float().mean() == pytest.approx(0.5, abs=0.06)
     assert doubts[~doubts.isnan()].std() == pytest.approx(0.15, abs=0.03)
     assert (doubts.isnan().all(-1) == doubts.isnan().any(-1)).all()  # a clip is told or it is not
-    parts = [BatchStream(cache, THREE_SLOTS, rank=rank, world=2)._facing_doubt(7) for rank in (0, 1)]
+    parts = [BatchStream(creatures, THREE_SLOTS, rank=rank, world=2)._facing_doubt(7) for rank in (0, 1)]
     torch.testing.assert_close(doubts[7][[0, 2, 1]], torch.cat(parts), equal_nan=True)
 
 
