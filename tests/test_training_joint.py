@@ -97,6 +97,24 @@ def test_a_run_of_no_steps_puts_models_together(creatures: Path, tmp_path: Path)
         assert torch.equal(value, source.state_dict()[name]), name
 
 
+def test_stages_of_given_models_come_along(creatures: Path, tmp_path: Path) -> None:
+    """Stage 2 learns on; the others stay as they are, in their own shape, and the model is whole."""
+    torch.manual_seed(7)
+    other = replace(NETWORK.video_to_pose, channels=24)
+    whole = replace(NETWORK, video_to_pose=other, side=48, stages=("pose", "rotation", "refine"))
+    given = MotionNetwork(whole)
+    save_network(tmp_path / "given", whole, given.state_dict())
+    config, sources = replace(SMALL, stage="rotation", steps=2), (tmp_path / "given",)
+    for steps in (1, 2):  # the second run goes on where the first one stopped
+        once = replace(config, steps=steps)
+        Trainer(once, creatures, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources).run()
+    made = load_network(tmp_path / "run" / "last")
+    assert made.config.stages == whole.stages and made.config.side == 48
+    known = given.state_dict()
+    moved = {name.split(".")[0] for name, value in made.state_dict().items() if not torch.equal(value, known[name])}
+    assert moved == {"rotation"}
+
+
 def test_weights_of_another_shape_are_refused(creatures: Path, tmp_path: Path) -> None:
     other = replace(NETWORK, rotation=replace(NETWORK.rotation, channels=24), stages=("rotation",))
     save_network(tmp_path / "other", other, MotionNetwork(other).state_dict())

@@ -24,7 +24,7 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="One setting, such as lr=1e-4 or data.frames=8; repeatable."),
     ] = None,
     init: Annotated[
-        list[Path] | None, typer.Option(help="Model whose weights a new run starts from; may be repeated.")
+        list[Path] | None, typer.Option(help="Model to start from, whose other stages come along; may be repeated.")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this time, with weights ready to use.", min=0.0)

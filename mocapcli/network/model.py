@@ -17,7 +17,7 @@ from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-PARTS: dict[str, str] = {"pose": "video_to_pose.", "rotation": "rotation.", "refine": "refiner."}
+PARTS: dict["Stage", str] = {"pose": "video_to_pose.", "rotation": "rotation.", "refine": "refiner."}
 Stage = Literal["pose", "rotation", "refine"]  # video to positions, positions to rotations, render and compare
 Config = TypeVar("Config")
 

@@ -3,15 +3,15 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from mocapcli.errors import ReadError
-from mocapcli.network.model import PARTS, MotionNetwork, choose_device, load_network
+from mocapcli.network.model import MotionNetwork, choose_device
+from mocapcli.training.begin import copy_weights, load_given, with_given_stages
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.log import Log, Pace, Silence
 from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights
@@ -35,16 +35,17 @@ class Trainer:
     device: torch.device = field(default_factory=choose_device)
     minutes: float | None = None
     progress_bar: bool = True
-    start_from: tuple[Path, ...] = ()  # models of the same shape whose weights a new run starts from
+    start_from: tuple[Path, ...] = ()  # models whose weights a new run starts from; their other stages come along
     team: Team = field(default_factory=Team)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.config.seed)
+        self.given = load_given(self.start_from)
+        self.config = with_given_stages(self.config, self.given)
         self.task = TASKS[self.config.stage]
         self.slots, self.slot_frames = self.task.size(self.config)
         self.share = len(share_out(self.slots, self.team.rank, self.team.world)) / self.slots
-        stages = (*self.config.network.stages, *self.config.trained)  # stage 3 is built only where it is named
-        self.network = MotionNetwork(replace(self.config.network, stages=stages)).to(self.device)
+        self.network = MotionNetwork(self.config.network).to(self.device)
         share_statistics(self.network, self.team)
         self.part = self.task.part(self.network)
         self.weights = [weight for weight in self.part.parameters() if weight.requires_grad]
@@ -168,23 +169,11 @@ class Trainer:
     def _resume(self) -> None:
         content = self.team.agree(load_state(self.folder) if self.team.leads else None)
         if content is None:
-            self._begin()
+            copy_weights(self.given, self.network)
+            self.average = MovingAverage(self.network, self.config.ema)
             return
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.average.weights = {name: value.to(self.device) for name, value in content["average"].items()}
         self.state = TrainState(**content["progress"])
         torch.set_rng_state(content["random"])
-
-    def _begin(self) -> None:
-        """Weights of given models, each for the stages it holds."""
-        for folder in self.start_from:
-            given = load_network(folder)
-            for stage in set(self.config.trained) & set(given.config.stages):
-                part = PARTS[stage].removesuffix(".")
-                try:
-                    getattr(self.network, part).load_state_dict(getattr(given, part).state_dict())
-                except RuntimeError as error:
-                    reason = str(error).splitlines()[-1].strip()
-                    raise ReadError(f"its shape is not that of this run ({reason})", path=folder) from None
-        self.average = MovingAverage(self.network, self.config.ema)

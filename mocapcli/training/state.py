@@ -5,7 +5,7 @@ The state is written whole to a temporary file and then renamed. It is torch's o
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
 
 def save_weights(folder: Path, config: TrainConfig, weights: dict[str, Tensor], figures: dict[str, float]) -> None:
     """A model folder anybody can load, with a card to fill in."""
-    save_network(folder, replace(config.network, stages=config.trained), weights)
+    save_network(folder, config.network, weights)
     rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(figures.items()))
     card = (
         f"# Model card: {folder.name}\n\nTrained with `mocap train`; the whole configuration is in `train.json`.\n\n"

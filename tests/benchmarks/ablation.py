@@ -181,7 +181,9 @@ PREFIXES = {"pose": "video_to_pose.", "rotation": "rotation."}
 def train(row: Row, stage: str, folder: Path, options: argparse.Namespace, share: float = 1.0) -> Trainer:
     minutes = options.minutes * share if options.minutes else None
     with changed(stage, row):
-        trainer = Trainer(configure(row, stage, options, share), options.cache, folder, CPU, minutes)
+        trainer = Trainer(
+            configure(row, stage, options, share), options.cache, folder, CPU, minutes, start_from=options.init
+        )
         row.network(trainer.part)
         if not trainer.state.step:
             trainer.average = MovingAverage(trainer.network, trainer.config.ema)
@@ -227,10 +229,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--steps", type=int, default=2000, help="of each run")
     parser.add_argument("--minutes", type=float, help="of each run, if that is over earlier")
+    parser.add_argument("--init", type=Path, action="append", default=[], help="weights that every run starts from")
     parser.add_argument("--judges", type=int, default=16, help="batches that judge")
     parser.add_argument("--rows", nargs="*", help="only these variants")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
+    options.init = tuple(options.init)
     options.output.mkdir(parents=True, exist_ok=True)
     return options
 
