@@ -3,12 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
-from mocapcli.network.model import load_network  # noqa: E402
+from mocapcli.capturing.inference import PoseTrack, reference_of  # noqa: E402
+from mocapcli.capturing.space import level  # noqa: E402
+from mocapcli.kinematics import matrix_to_quat  # noqa: E402
+from mocapcli.network.model import MotionNetwork, load_network, save_network  # noqa: E402
 from mocapcli.network.refiner import Refiner  # noqa: E402
+from mocapcli.network.refiner_body import to_camera  # noqa: E402
 from mocapcli.network.refiner_pose import turns_between  # noqa: E402
 from mocapcli.training.config import DataConfig, RefineTaskConfig, TrainConfig  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
@@ -18,8 +23,9 @@ from mocapcli.training.refine import (  # noqa: E402
     refine_figures,
     refine_loss,
 )
+from mocapcli.training.refine_predicted import Seer  # noqa: E402
 from mocapcli.training.samples import SceneRig  # noqa: E402
-from refiner_helpers import NETWORK, SMALL, clip_of, correct, random_refiner  # noqa: E402
+from refiner_helpers import NETWORK, SMALL, clip_of, correct, film, random_refiner  # noqa: E402
 
 pytest_plugins = ["training_fixtures"]
 
@@ -95,6 +101,42 @@ def test_starts_grow_harder_and_are_as_hard_for_validation(creatures: Path) -> N
 
     assert off(streams[0], range(3)) < 0.6 * off(streams[0], range(60, 63))
     assert off(streams[1], range(3)) > off(streams[0], range(3))
+
+
+def test_what_a_model_sees_is_brought_into_the_cameras(rigs: list[SceneRig], monkeypatch, tmp_path: Path) -> None:
+    """A model that sees the truth, in the level frame in which capture works, leaves nothing to refine."""
+    crops, cameras, world = film(rigs[1], side=32)
+    seer = Seer(MotionNetwork(replace(NETWORK, side=32)), reference_of(rigs[1].asset, 32))
+    truth, turn = to_camera(world, cameras, seer.reference.rig.size), level(0.3) @ cameras[0].rotation.T
+    placed = (world[..., :3, 3] - np.stack([camera.position for camera in cameras])[:, None]) @ turn.T
+    rotations = matrix_to_quat(turn @ world[..., :3, :3])
+    places, noise, yaw = placed[..., :2], placed[..., 0], placed[:, 0, 0]
+
+    def see(network, reference, clip, full) -> PoseTrack:
+        assert np.array_equal(clip.images(0, len(crops)), crops)
+        return PoseTrack(placed, rotations, placed, places, noise, yaw, clip.seen, 0.3, 1.0)
+
+    monkeypatch.setattr("mocapcli.training.refine_predicted.infer", see)
+    assert seer.start(crops, cameras, 12.0, truth) == pytest.approx(truth, abs=1e-6)
+    rotations = matrix_to_quat(turn @ np.diag([-1.0, 1.0, -1.0]) @ world[..., :3, :3])
+    assert seer.start(crops, cameras, 12.0, truth) is None, "turned round: nothing is there to refine"
+
+
+def test_half_of_the_starts_are_what_a_model_sees(creatures: Path, tmp_path: Path, monkeypatch) -> None:
+    network = replace(NETWORK, side=32)
+    save_network(tmp_path / "seer", network, MotionNetwork(network).state_dict())
+    plain = replace(TRAIN, data=replace(TRAIN.data, rigs=1))
+    config = replace(plain, refine=replace(TRAIN.refine, seer=str(tmp_path / "seer")))
+    monkeypatch.setattr("mocapcli.training.refine_predicted.LOST", 180.0)  # the model knows nothing yet
+    asked, real = [], Seer.start
+    monkeypatch.setattr(Seer, "start", lambda *arguments: asked.append(1) or real(*arguments))
+    batches = [RefineStream(creatures, config)[step] for step in range(8)]
+    assert 0 < len(asked) < 8
+    assert {batch.scene.crops.shape[-1] for batch in batches} == {NETWORK.refiner.side}
+    assert torch.equal(RefineStream(creatures, config)[5].start, batches[5].start)
+    asked.clear()
+    judged = [RefineStream(creatures, each, validation=True)[0].start for each in (config, plain)]
+    assert torch.equal(*judged) and not asked, "all runs are judged by the same starts"
 
 
 def test_a_resumed_run_ends_as_one_that_was_left_alone(creatures: Path, tmp_path: Path) -> None:

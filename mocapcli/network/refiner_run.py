@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from torch import Tensor
 from torch.nn import functional
 
 from mocapcli.errors import InvalidDataError
@@ -72,7 +71,7 @@ def _refine_run(
     device, side = next(refiner.parameters()).device, refiner.config.side
     cameras = [camera.resized(side, side) for camera in cameras]
     rig = batch_rigs([body.reference])
-    pictures = _shrink(torch.from_numpy(np.moveaxis(crops, -1, 1).astype(np.float32) / 255), side)
+    pictures = torch.from_numpy(np.moveaxis(shrunk(crops, side), -1, 1).astype(np.float32) / 255)
     view, weights = view_of(cameras).to(device), surface_weights([body], rig).to(device)
     scene = Scene(pictures[None].to(device), rig.to(device), view, weights)
     local = to_camera(world, cameras, body.reference.size)
@@ -93,10 +92,13 @@ def _orthonormal(pose: Matrices, start: Matrices) -> Matrices:
     return out
 
 
-def _shrink(pictures: Float[Tensor, "frames 4 rows columns"], side: int) -> Float[Tensor, "frames 4 side side"]:
-    if pictures.shape[-1] == side:
-        return pictures
-    return functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+def shrunk(crops: Crops, side: int) -> UInt8[np.ndarray, "frames other other 4"]:
+    """The same pictures with so many pixels on a side."""
+    if crops.shape[1] == side:
+        return crops
+    pictures = torch.from_numpy(np.moveaxis(crops, -1, 1).astype(np.float32))
+    small = functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+    return np.ascontiguousarray(np.moveaxis(small.round().clamp(0, 255).byte().numpy(), 1, -1))
 
 
 def _pose(

@@ -50,6 +50,7 @@ class RefineTaskConfig:
 
     rounds: int = 2  # iterations of a step at the most, each from where the last one ended
     ramp: int = 1000  # steps until starts are at their worst
+    seer: str = ""  # a model whose stages 1 and 2 give half of the starts, as they would in use; else all are made up
     flow_first: int = 0  # steps in which only the flow is learnt: half the cost, and turns follow from it
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mocapcli import losses
+from mocapcli.checkpoints import model_folder
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.encoder import sample_features, unit
@@ -26,12 +27,14 @@ from mocapcli.network.reference import RigBatch, batch_rigs, pad_joints
 from mocapcli.network.refiner import Correction, Refiner, Scene
 from mocapcli.network.refiner_body import Body, Look, look_at, surface_weights, to_camera, view_of
 from mocapcli.network.refiner_pose import View, World, apply_turns, turns_between
+from mocapcli.network.refiner_run import shrunk
 from mocapcli.network.refiner_settle import settle
 from mocapcli.network.refiner_solve import Flow
 from mocapcli.render.camera import Camera
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.config import DataConfig
 from mocapcli.training.filming import choose_appearance
+from mocapcli.training.refine_predicted import Seer, seer_of
 from mocapcli.training.refine_starts import start_shift, start_turns
 from mocapcli.training.samples import ClipSample, SceneRig, film_crops
 from mocapcli.training.stream import (
@@ -47,6 +50,7 @@ SMOOTH = 0.02  # radians
 BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 WEAKEST, EASY = 0.15, 0.3  # strength of starts: the least, and the most at the first step
 ITERATIONS = 3  # that validation looks at
+PREDICTED = 0.5  # share of clips whose start another model sees, where one is named
 TURN, GUESS, SURFACE, HINT, FLOW, CANONICAL = 0.5, 0.3, 4.0, 0.5, 4.0, 1.0  # weights of the loss beside the angles
 FARTHEST = 1.0  # half sides or sizes: flow beyond it counts no more
 
@@ -94,7 +98,9 @@ class RefineStream(FamilyStream[RefineBatch]):
             path = self.cache_folder / choose_entry(self.shown, random).file
             for _ in range(data.clips):
                 strength = share * float(random.uniform(WEAKEST, 1.0))
-                clips.append(make_clip(scene_rig(path), body_of(path), data, side, strength, random))
+                predicted = self.config.refine.seer and not self.validation and random.random() < PREDICTED
+                seer = seer_of(model_folder(self.config.refine.seer), path) if predicted else None
+                clips.append(make_clip(scene_rig(path), body_of(path), data, side, strength, random, seer))
         return replace(collate_clips(clips), flow_only=step < self.config.refine.flow_first)
 
 
@@ -104,19 +110,28 @@ def body_of(path: Path) -> Body:
 
 
 def make_clip(
-    rig: SceneRig, body: Body, data: DataConfig, side: int, strength: float, random: np.random.Generator
+    rig: SceneRig,
+    body: Body,
+    data: DataConfig,
+    side: int,
+    strength: float,
+    random: np.random.Generator,
+    seer: Seer | None = None,
 ) -> RefineClip:
-    """A clip filmed in some look, and the rig's own start, off by so much of the full strength."""
+    """A clip filmed in some look, and the rig's own start: off by so much of the full strength, or as it is seen."""
     shown = rig.dressed(choose_appearance(data, random), random)
     world = rig.pose(copy.deepcopy(random), data.frames, data.real_share, data.fps)
     filmed = shown.pose(random, data.frames, data.real_share, data.fps)
-    sample = film_crops(shown.model, filmed, random, side)
+    sample = film_crops(shown.model, filmed, random, side if seer is None else seer.side)
     apart = (filmed - world)[..., :3, 3]
     world[..., :3, 3] += apart[:, body.reference.deforms].mean(axis=1, keepdims=True)
     cameras = cameras_of(sample)
     truth = to_camera(world, cameras, body.reference.size)
-    start = make_start(rig, truth, world, sample.camera_rotation, strength, random)
-    return RefineClip(body, sample.crops, view_of(cameras), start, truth)
+    start = None if seer is None else seer.start(sample.crops, cameras, data.fps, truth)
+    if start is None:
+        start = make_start(rig, truth, world, sample.camera_rotation, strength, random)
+    view = view_of([camera.resized(side, side) for camera in cameras])
+    return RefineClip(body, shrunk(sample.crops, side), view, start, truth)
 
 
 def make_start(
