@@ -7,6 +7,8 @@ are read under it. Only small numbers by frame and joint are kept.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 
 import numpy as np
 import torch
@@ -17,14 +19,16 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.network.encoder import unit
 from mocapcli.network.reference import RigBatch, batch_rigs
-from mocapcli.network.video_to_pose import ReferenceViews, VideoToPose
+from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose
 from mocapcli.network.views import YAW_BINS, bins_to_yaw, decide_facing
+from mocapcli.side_by_side import MOST, side_by_side
 from mocapcli.training.batches import RenderedReference, collate_views, images_to_tensor
 
 BLOCK = 32  # frames encoded together
 FEATURE_BYTES = 1 << 28  # of picture features that are kept for the second look
 OVERLAP = 24
 Progress = Callable[[int], object]
+Stretch = tuple[int, int]  # of frames: the first, and the one after the last
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,22 +51,43 @@ class Sight:
 
 @dataclass(eq=False)
 class Scene:
-    """One rig, one clip and the network that looks, on one device."""
+    """One rig, one clip and the network that looks, on one device. Several threads may look at once."""
 
     stage: VideoToPose
     clip: CropClip
     rig: RigBatch
-    views: ReferenceViews
+    queries: Tensor
     tangents: Tensor
-    device: torch.device
     _features: "OrderedDict[int, Tensor]" = field(default_factory=OrderedDict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def of(cls, stage: VideoToPose, reference: RenderedReference, clip: CropClip) -> "Scene":
         device = next(stage.parameters()).device
-        rig, views = batch_rigs([reference.rig]), collate_views([reference], reference.rig.joints)
+        rig = batch_rigs([reference.rig]).to(device)
+        views = collate_views([reference], reference.rig.joints).to(device)
+        queries = stage.queries(rig, views, stage.encoder(unit(views.crops.flatten(0, 1))))
         tangents = torch.tensor([camera.width / 2 / float(camera.focal) for camera in clip.cameras])[None]
-        return cls(stage, clip, rig.to(device), views.to(device), tangents.float().to(device), device)
+        return cls(stage, clip, rig, queries, tangents.float().to(device))
+
+    @property
+    def threads(self) -> int:
+        return MOST if self.tangents.device.type == "cpu" and torch.get_num_threads() == 1 else 1
+
+    @torch.inference_mode()
+    def glance(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
+        """Scores of each frame's facing."""
+        everywhere = torch.ones(1, stretch[1] - stretch[0], dtype=torch.bool, device=self.tangents.device)
+        scores: Tensor = self.stage.glance(self.features(*stretch), self.queries, self.rig, everywhere)[2][0]
+        return scores.cpu()
+
+    @torch.inference_mode()
+    def look(self, facing: Tensor, stretch: Stretch) -> PoseEstimate:
+        """What a stretch shows, its facing being known."""
+        part = slice(*stretch)
+        yaw = bins_to_yaw(facing[part]).to(self.tangents)[None]
+        seen = torch.from_numpy(self.clip.seen[part]).to(yaw.device)[None]
+        return self.stage.decide(self.features(*stretch), self.queries, self.rig, self.tangents[:, part], yaw, seen)
 
     def features(self, first: int, last: int) -> Tensor:
         """Picture features of some frames; those of the frames looked at last are at hand."""
@@ -71,31 +96,30 @@ class Scene:
         return torch.cat(blocks)[first - start : last - start]
 
     def _block(self, number: int) -> Tensor:
-        found = self._features.pop(number, None)
+        with self._lock:
+            found = self._features.pop(number, None)
         if found is None:
-            images = self.clip.images(number * BLOCK, min((number + 1) * BLOCK, len(self.clip)))
-            found = self.stage.encoder(unit(images_to_tensor(images).to(self.device)))
-        self._features[number] = found
-        most = max(2 + 2 * OVERLAP // BLOCK, FEATURE_BYTES // (found.numel() * found.element_size()))
-        while len(self._features) > most:
-            self._features.popitem(last=False)
+            with self._lock:  # the clip's file is read from one place at a time
+                images = self.clip.images(number * BLOCK, min((number + 1) * BLOCK, len(self.clip)))
+            found = self.stage.encoder(unit(images_to_tensor(images).to(self.tangents.device)))
+        with self._lock:
+            self._features[number] = found
+            most = max(2 + 2 * OVERLAP // BLOCK, FEATURE_BYTES // (found.numel() * found.element_size()))
+            while len(self._features) > most:
+                self._features.popitem(last=False)
         return found
 
 
 def see(stage: VideoToPose, reference: RenderedReference, clip: CropClip, progress: Progress = lambda _: None) -> Sight:
     """What every frame shows; `progress` is told of twice as many frames as there are."""
     scene = Scene.of(stage, reference, clip)
-    queries = stage.queries(scene.rig, scene.views, stage.encoder(unit(scene.views.crops.flatten(0, 1))))
-    facing = decide_facing(_facing_logits(scene, queries, progress))
+    facing = decide_facing(_facing_logits(scene, progress))
     joints, frames = reference.rig.joints, len(clip)
     sight, done = Sight.blank(facing.numpy(), joints), 0
-    yaw = bins_to_yaw(facing).to(scene.tangents)[None]
-    seen = torch.from_numpy(clip.seen).to(scene.device)[None]
-    for first, last in windows(frames, window_length(joints, OVERLAP), OVERLAP):
-        part = slice(first, last)
-        features = scene.features(first, last)
-        estimate = stage.decide(features, queries, scene.rig, scene.tangents[:, part], yaw[:, part], seen[:, part])
-        share = takeover(first, last, done)
+    stretches = list(windows(frames, window_length(joints, OVERLAP), OVERLAP))
+    estimates = side_by_side(partial(scene.look, facing), stretches, scene.threads)
+    for (first, last), estimate in zip(stretches, estimates, strict=True):
+        part, share = slice(first, last), takeover(first, last, done)
         for name in ("places", "depth", "spread", "half_width", "pitch"):
             kept, new = getattr(sight, name)[part], getattr(estimate, name)[0].cpu().numpy()
             kept += share.reshape(-1, *[1] * (kept.ndim - 1)) * (new - kept)
@@ -104,15 +128,13 @@ def see(stage: VideoToPose, reference: RenderedReference, clip: CropClip, progre
     return sight
 
 
-def _facing_logits(scene: Scene, queries: Tensor, progress: Progress) -> Float[Tensor, "frames bins"]:
+def _facing_logits(scene: Scene, progress: Progress) -> Float[Tensor, "frames bins"]:
     """Scores of every frame's facing; of frames that show nothing, all alike."""
     frames = len(scene.clip)
     logits = torch.zeros(frames, YAW_BINS)
-    for first in range(0, frames, BLOCK):
-        last = min(first + BLOCK, frames)
-        features = scene.features(first, last)
-        everywhere = torch.ones(1, last - first, dtype=torch.bool, device=scene.device)
-        logits[first:last] = scene.stage.glance(features, queries, scene.rig, everywhere)[2][0].cpu()
+    stretches = [(first, min(first + BLOCK, frames)) for first in range(0, frames, BLOCK)]
+    for (first, last), scores in zip(stretches, side_by_side(scene.glance, stretches, scene.threads), strict=True):
+        logits[first:last] = scores
         progress(last - first)
     logits[torch.from_numpy(~scene.clip.seen)] = 0
     return logits

@@ -14,6 +14,7 @@ from mocapcli.network.refiner_body import Body, from_camera, look_at, surface_we
 from mocapcli.network.refiner_pose import World
 from mocapcli.network.refiner_settle import settle
 from mocapcli.render.camera import Camera
+from mocapcli.side_by_side import MOST, side_by_side
 
 RUN = 48  # frames refined at a time …
 MARGIN = 8  # … and seen besides on either side, so that seams do not show
@@ -49,11 +50,16 @@ def refine_world(
     _check(body, crops, cameras, world, iterations)
     seen = crops[..., 3].mean(axis=(1, 2)) > 255 * COVERED
     refined = world.copy()
-    for first in range(0, len(world) if iterations else 0, RUN):
+
+    def refine_from(first: int) -> tuple[slice, Matrices]:
         low, high = max(0, first - MARGIN), min(len(world), first + RUN + MARGIN)
         part, kept = slice(low, high), slice(first, min(first + RUN, high))
         better = _refine_run(refiner, body, crops[part], cameras[low:high], world[part], seen[part], iterations)
-        refined[kept] = better[kept.start - low : kept.stop - low]
+        return kept, better[kept.start - low : kept.stop - low]
+
+    threads = MOST if next(refiner.parameters()).device.type == "cpu" else 1
+    for kept, better in side_by_side(refine_from, range(0, len(world) if iterations else 0, RUN), threads):
+        refined[kept] = better
     refined[~seen] = world[~seen]
     return refined
 

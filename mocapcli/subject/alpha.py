@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.errors import InvalidDataError
+from mocapcli.side_by_side import stack_each
 from mocapcli.subject.background import refine_edges
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree
 from mocapcli.subject.survey import Masker, Survey, Verdict, Wishes
-from mocapcli.subject.threads import stack_each
 
 PLAIN_SHARE = 0.9  # of the rim that must have the plain colour, in the median sample
 LEVELS = 26.0  # how far from the plain colour a pixel of it may be, at most

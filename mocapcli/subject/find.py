@@ -14,13 +14,13 @@ from jaxtyping import Bool, Float, UInt8
 
 from mocapcli.errors import InvalidDataError, UsageError
 from mocapcli.render.camera import Camera
+from mocapcli.side_by_side import stack_each
 from mocapcli.subject.choose import REMEDY, choose_segmenter
 from mocapcli.subject.cut import cut_crop
 from mocapcli.subject.follow import Follower, Track, subjects_of
 from mocapcli.subject.path import Path, crop_cameras, path_of
 from mocapcli.subject.store import MaskStore
 from mocapcli.subject.survey import Box, Masker, Survey, Wishes, look_over
-from mocapcli.subject.threads import stack_each
 from mocapcli.video.frames import Number
 from mocapcli.video.read import Video
 

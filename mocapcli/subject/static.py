@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
+from mocapcli.side_by_side import stack_each
 from mocapcli.subject.background import Background, changes, model_background, noise_of
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree
 from mocapcli.subject.survey import Masker, Survey, Verdict, Wishes
-from mocapcli.subject.threads import stack_each
 
 MOVING = (0.0015, 0.75)  # share of the picture: less is noise, more is no background
 

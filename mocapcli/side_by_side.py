@@ -1,0 +1,31 @@
+"""Pieces of work side by side: the inner loops let go of the interpreter, so threads share the cores."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MOST = 4
+
+
+def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], most: int = MOST) -> Iterator[Result]:
+    """The results for all items, in order; no more are under way, or wait to be taken, than there are threads."""
+    threads = min(most, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        coming: deque[Future[Result]] = deque()
+        for item in items:
+            coming.append(pool.submit(function, item))
+            if len(coming) > threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def stack_each(function: Callable[[Item], Any], items: Iterable[Item]) -> np.ndarray:
+    """The results for all items, in order, as one array."""
+    return np.stack(list(side_by_side(function, items)))
