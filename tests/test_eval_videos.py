@@ -8,6 +8,7 @@ import pytest
 
 from cli_helpers import run
 from eval_helpers import BY_NAME, TINY, evaluated, long_asset, save_model
+from mocapcli.capturing.refine import ITERATIONS
 from mocapcli.data.cache import Cache
 from mocapcli.data.windows import evaluation_windows
 from mocapcli.evaluation.cases import Case, curves_of, measure_case, reliability_of
@@ -158,7 +159,14 @@ def test_stage_3_takes_part_where_it_is_asked_for(capsys, unseen: Cache, model: 
 
         patch.setattr("mocapcli.evaluation.predictors.refine", twisted)
         plain, refined = (evaluated(capsys, unseen, *arguments, "--refine-iterations", n)["rows"] for n in (0, 2))
-    assert set(called) == {0, 2}
+        assert set(called) == {0, 2}
+        called.clear()
+        usual = evaluated(capsys, unseen, *arguments)["rows"]
+        assert set(called) == {ITERATIONS}, "what capture does where nobody says otherwise"
+        called.clear()
+        evaluated(capsys, unseen, "--setting", "e2e", "--model", model, "--per-family", "1")
+        assert set(called) == {0}, "a model without the stage does without"
+    assert usual == refined
     assert plain["factorised"] == refined["factorised"]
     assert plain["ours"]["rotation_local_deg"] != refined["ours"]["rotation_local_deg"]
     code, _, err = run(

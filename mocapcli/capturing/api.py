@@ -13,7 +13,7 @@ from mocapcli.capturing.models import Model, load_model, network_for
 from mocapcli.capturing.motion import to_motion
 from mocapcli.capturing.options import Options
 from mocapcli.capturing.polish import polish
-from mocapcli.capturing.refine import refine
+from mocapcli.capturing.refine import iterations_of, refine
 from mocapcli.capturing.report import Confidence, Report, Stopwatch, confidence_of, facing_changes, write_report
 from mocapcli.capturing.rigs import read_rig, with_reference
 from mocapcli.capturing.slim import Slim
@@ -113,10 +113,16 @@ def _capture(
         reference = reference_of(slim.light, side)
     with watch.stage("learning the rig"):
         network = network_for(known, model, options.adapt_seconds, progress)
-    totals = {"pose": 2 * frames, "rotation": frames}
-    pose = infer(network, reference, clip, full, True, watch, lambda stage, n: progress(stage, n, totals[stage]))
+
+    def tell(stage: str, done: int) -> None:
+        progress(stage, done, 2 * frames if stage == "pose" else frames)
+
+    pose = infer(network, reference, clip, full, True, watch, tell)
     with watch.stage("refinement"):
-        pose = refine(network, slim.light.rig, reference.rig, pose, clip, full, options.refine_iterations)
+        rounds = iterations_of(network, options.refine_iterations)
+        pose = refine(
+            network, slim.light.rig, reference.rig, pose, clip, full, rounds, lambda done: tell("refinement", done)
+        )
     with watch.stage("polish"):
         pose = polish(pose, reference.rig, clip.confidence, full, options.polish)
     with watch.stage("motion"):

@@ -30,7 +30,7 @@ class Options:
     fov: float | int | None = None  # vertical; None: a phone's
     root: RootMotion = "full"
     polish: int = 0  # iterations
-    refine_iterations: int = 0
+    refine_iterations: int | None = None  # None: two, where the model holds stage 3
     filter: tuple[str, ...] = ()  # as `mocap convert --filter`
     confidence: Path | None = None
     report: Path | None = None
@@ -42,7 +42,7 @@ class Options:
     def __post_init__(self) -> None:
         self.adapt_seconds  # noqa: B018 - a wrong time is told at once
         for name in ("polish", "refine_iterations"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative")
         if self.root not in ("full", "in-place", "none"):
             raise UsageError(f"--root must be full, in-place or none, not {self.root!r}")

@@ -1,5 +1,6 @@
 """Where stage 3, render-and-compare, takes part: after stage 2, before the pose becomes a clip."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,14 @@ from mocapcli.render.scene import prepare
 from mocapcli.types import Rig
 
 OVERLAP = 24
+ITERATIONS = 2  # where nobody says otherwise: the third gains little
+
+
+def iterations_of(network: MotionNetwork, asked: int | None) -> int:
+    """Rounds of stage 3: as many as asked for, else the usual ones of a model that holds it."""
+    if asked is None:
+        return 0 if network.refiner is None else ITERATIONS
+    return asked
 
 
 @one_thread()
@@ -31,6 +40,7 @@ def refine(
     clip: CropClip,
     full: Camera,
     iterations: int,
+    progress: Callable[[int], object] = lambda frames: None,
 ) -> PoseTrack:
     """The pose after so many rounds of drawing the rig and comparing; none leave it as it is."""
     if iterations == 0 or pose.rotations is None or pose.placed is None:
@@ -48,6 +58,7 @@ def refine(
         share = takeover(first, last, done)[:, None, None]
         rotations[part] = slerp(rotations[part], matrix_to_quat(world[..., :3, :3]), share)
         placed[part] += share * (world[..., :3, 3] - placed[part])
+        progress(last - done)
         done = last
     return replace(pose, rotations=rotations, placed=placed)
 

@@ -60,7 +60,14 @@ PolishOption = Annotated[
     int, typer.Option(metavar="N", help="Steps of fitting joints to where they are seen.", min=0, max=10_000)
 ]
 RefineIterationsOption = Annotated[
-    int, typer.Option(metavar="N", help="Rounds of drawing the rig and comparing.", min=0, max=100)
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Rounds of drawing the rig and comparing (stage 3).",
+        min=0,
+        max=100,
+        show_default="2 if the model can",
+    ),
 ]
 FiltersOption = Annotated[
     list[str] | None,
@@ -100,7 +107,7 @@ def capture(
     fov: Annotated[float | None, typer.Option(help="Vertical field of view, degrees. Default: a phone's.")] = None,
     root: RootOption = "full",
     polish: PolishOption = 0,
-    refine_iterations: RefineIterationsOption = 0,
+    refine_iterations: RefineIterationsOption = None,
     filters: FiltersOption = None,
     confidence: ConfidenceOption = None,
     report: Annotated[Path | None, typer.Option(metavar="JSON", help="Write how it went.")] = None,

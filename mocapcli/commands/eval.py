@@ -48,7 +48,13 @@ AdaptOption = Annotated[
     typer.Option(metavar="TIME|off", help="Learn each rig first for this long, from its renders and never its clips."),
 ]
 RefineOption = Annotated[
-    int, typer.Option("--refine-iterations", help="Rounds of drawing the rig and comparing (stage 3), in e2e.", min=0)
+    int | None,
+    typer.Option(
+        "--refine-iterations",
+        help="Rounds of drawing the rig and comparing (stage 3), in e2e.",
+        min=0,
+        show_default="as capture",
+    ),
 ]
 FamilyOption = Annotated[
     int | None, typer.Option(help="At most so many windows of a family.", min=1, show_default="all")
@@ -92,7 +98,7 @@ def evaluate(
     zoo: ZooOption = None,
     appearance: AppearanceOption = "own",
     adapt: AdaptOption = "off",
-    refine: RefineOption = 0,
+    refine: RefineOption = None,
     per_family: FamilyOption = None,
     seed: SeedOption = 0,
     speed: SpeedOption = False,

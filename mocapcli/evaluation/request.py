@@ -24,7 +24,7 @@ class Request:
     zoo: int | None = None
     appearance: str = "own"
     adapt: str = "off"
-    refine_iterations: int = 0
+    refine_iterations: int | None = None
     per_family: int | None = None
     seed: int = 0
     shard: str | None = None

@@ -40,7 +40,7 @@ class Scene:
     appearance: Appearance = "own"
     seed: int = 0
     adapt_seconds: float | None = None  # for which each rig is learnt first; none of its clips is
-    refine_iterations: int = 0  # rounds of stage 3
+    refine_iterations: int | None = None  # rounds of stage 3; None: as capture does
     adapt_threads: int = 0  # all cores, unless several workers share them
 
 
@@ -62,6 +62,7 @@ def build_setting(name: str, models: Models, scene: Scene = Scene()) -> Setting:
 
 def predictors(networks: dict[str, MotionNetwork], rotate: bool, scene: Scene) -> "dict[str, Predictor]":
     """Stage 3 is run of models that hold it; one of them must, where it is asked for."""
+    from mocapcli.capturing.refine import iterations_of
     from mocapcli.evaluation.predictors import NetworkPredictor
 
     if scene.refine_iterations and all(network.refiner is None for network in networks.values()):
@@ -69,7 +70,7 @@ def predictors(networks: dict[str, MotionNetwork], rotate: bool, scene: Scene) -
     found: dict[str, Predictor] = {}
     for row, network in networks.items():
         turns = rotate and "rotation" in network.config.stages
-        rounds = scene.refine_iterations if turns and network.refiner is not None else 0
+        rounds = iterations_of(network, scene.refine_iterations) if turns and network.refiner is not None else 0
         found[row] = NetworkPredictor(network, turns, scene.adapt_seconds, rounds, scene.adapt_threads)
     return found
 
