@@ -158,6 +158,23 @@ def test_an_adapter_of_another_rig_or_model_is_refused(tmp_path: Path, creature:
         apply_adapter(path, make_asset(), network)
 
 
+def test_a_refiner_beside_them_is_no_other_model(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:
+    """Stage 3 learns nothing of a rig: what the first two stages learnt serves a model that has it, too."""
+    adapted = changed(network)
+    Adapter.between(network, adapted, origin(creature, network)).save(tmp_path / "a.mocap")
+    whole = MotionNetwork(replace(TINY, stages=("pose", "rotation", "refine"))).eval()
+    whole.load_state_dict(network.state_dict(), strict=False)
+    served = apply_adapter(tmp_path / "a.mocap", creature, whole)
+    assert served.refiner is not None and whole.refiner is not None
+    assert all(torch.equal(a, b) for a, b in zip(served.refiner.parameters(), whole.refiner.parameters(), strict=True))
+    pairs = zip(served.rotation.parameters(), whole.rotation.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
+    with torch.no_grad():
+        next(whole.rotation.parameters()).add_(1)
+    with pytest.raises(InvalidDataError, match="another model"):
+        apply_adapter(tmp_path / "a.mocap", creature, whole)
+
+
 def test_the_cache_serves_a_rig_again_and_takes_it_further(
     cache: Path, creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:

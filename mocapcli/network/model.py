@@ -87,10 +87,12 @@ def load_network(folder: Path, stage: Stage | None = None) -> MotionNetwork:
     return network.eval()
 
 
-def digest_of(network: nn.Module) -> str:
-    """The same for the same weights, whatever file they came in."""
-    digest = hashlib.sha256()
+def digest_of(network: nn.Module, stages: tuple[Stage, ...] = ("pose", "rotation")) -> str:
+    """Of the weights of these stages: the same whatever file they came in, and whatever stands beside them."""
+    digest, parts = hashlib.sha256(), tuple(PARTS[stage] for stage in stages)
     for name, value in sorted(network.state_dict().items()):
+        if not name.startswith(parts):
+            continue
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
