@@ -167,6 +167,8 @@ def test_stage_3_takes_part_where_it_is_asked_for(capsys, unseen: Cache, model: 
         evaluated(capsys, unseen, "--setting", "e2e", "--model", model, "--per-family", "1")
         assert set(called) == {0}, "a model without the stage does without"
     assert usual == refined
+    assert list(refined) == ["copy", "closed_form", "factorised", "unrefined", "ours", "direct"]
+    assert refined["unrefined"] == plain["ours"]
     assert plain["factorised"] == refined["factorised"]
     assert plain["ours"]["rotation_local_deg"] != refined["ours"]["rotation_local_deg"]
     code, _, err = run(

@@ -5,13 +5,13 @@ itself at the origin, metres of the user's rig.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mocapcli.capturing.inference import infer, reference_of
+from mocapcli.capturing.inference import PoseTrack, infer, reference_of
 from mocapcli.capturing.refine import refine
 from mocapcli.evaluation.crops import cut_clip
 from mocapcli.kinematics import quat_to_matrix
@@ -43,6 +43,7 @@ class Prediction:
     noise: Float[np.ndarray, "frames joints"] | None = None  # expected deviation of a coordinate, metres
     travels: bool = True  # whether the positions hold the root's path
     roots: Float[np.ndarray, "frames joints 3"] | None = None  # where the rotated rig's roots stand, if not there
+    unrefined: "Prediction | None" = None  # what it would be without stage 3
 
 
 @runtime_checkable
@@ -69,10 +70,10 @@ class NetworkPredictor:
         full = Camera(np.zeros(3), np.eye(3), width, height, footage.focal, (width / 2, height / 2))
         known = self._known(asset)
         with cut_clip(footage.frames, footage.masks, footage.fps, full, self.network.config.side) as clip:
-            pose = infer(known.network, known.reference, clip, full, self.rotate)
-            pose = refine(known.network, asset.rig, known.reference.rig, pose, clip, full, self.refine_iterations)
-        rotations = None if pose.rotations is None else quat_to_matrix(pose.rotations)
-        return Prediction(pose.positions, rotations, pose.places, pose.noise, roots=pose.placed)
+            first = infer(known.network, known.reference, clip, full, self.rotate)
+            pose = refine(known.network, asset.rig, known.reference.rig, first, clip, full, self.refine_iterations)
+        found = as_prediction(pose)
+        return replace(found, unrefined=as_prediction(first)) if self.refine_iterations else found
 
     def _known(self, asset: Asset) -> "_Known":
         """Renders of the rig, and the network that serves it, kept for its further clips."""
@@ -91,6 +92,11 @@ class NetworkPredictor:
 
         seconds, threads = self.adapt_seconds, self.adapt_threads
         return adapt_rig(asset, self.network, seconds, use_clips=False, threads=threads).network
+
+
+def as_prediction(pose: PoseTrack) -> Prediction:
+    rotations = None if pose.rotations is None else quat_to_matrix(pose.rotations)
+    return Prediction(pose.positions, rotations, pose.places, pose.noise, roots=pose.placed)
 
 
 @dataclass(frozen=True, eq=False)

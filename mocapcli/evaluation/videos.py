@@ -20,6 +20,7 @@ from mocapcli.metrics import Pose, Subject
 from mocapcli.network.reference import RigReference, reference_of_asset
 from mocapcli.types import Asset
 
+UNREFINED = "unrefined"  # ours without stage 3
 Points = Float[np.ndarray, "frames joints 3"]
 
 
@@ -69,7 +70,14 @@ class VideoToRotations:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        return (CLOSED_FORM, *([FACTORISED] if self.predictors else []), *self.predictors)
+        stages = {row: self.refines(row) for row in self.predictors}
+        each = [name for row, refines in stages.items() for name in ([UNREFINED, row] if refines else [row])]
+        return (CLOSED_FORM, *([FACTORISED] if self.predictors else []), *each)
+
+    def refines(self, row: str) -> bool:
+        """Whether stage 3 takes part in the row that the others are compared with."""
+        predictor = self.predictors[row]
+        return row == self.factorised and isinstance(predictor, NetworkPredictor) and predictor.refine_iterations > 0
 
     @property
     def factorised(self) -> str:
@@ -85,9 +93,9 @@ class VideoToRotations:
             if row == self.factorised:
                 rotations = closed_form(found.positions, scene.reference, found.noise)
                 poses[FACTORISED] = posed(scene.subject, rotations, found.positions)
-            if found.rotations is not None:
-                roots = found.positions if found.roots is None else found.roots
-                poses[row] = posed(scene.subject, found.rotations, roots)
+            for name, one in ((row, found), *([(UNREFINED, found.unrefined)] if self.refines(row) else [])):
+                if one is not None and one.rotations is not None:
+                    poses[name] = posed(scene.subject, one.rotations, one.positions if one.roots is None else one.roots)
         ordered = {row: poses[row] for row in self.rows if row in poses}
         poses = {row: Pose(pose.positions, pose.rotations, stands=False) for row, pose in ordered.items()}
         truth = Pose(points, scene.truth.rotations, stands=False)

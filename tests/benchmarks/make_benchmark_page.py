@@ -80,10 +80,12 @@ class Job:
         model = ["--model", options.model, *direct, "--cache", cache]
         speed = ["--speed"] if self.split == "unseen" and self.appearance == "own" and not self.learnt else []
         learnt = ["--adapt", options.adapt] if self.learnt else []
+        # Rigs are learnt one after the other, each with all cores.
+        workers = [] if options.workers is None or self.learnt else ["--workers", str(options.workers)]
         plot = ["--plot", str(self.plot(options))] if options.plots and self.drawn else []
         limit = ["--per-family", str(count), "--seed", str(options.seed)]
         what = ["eval", "--setting", self.setting, "--split", self.split]
-        return [*what, *look, *model, *learnt, *limit, *speed, *plot, "-o", output]
+        return [*what, *look, *model, *learnt, *limit, *workers, *speed, *plot, "-o", output]
 
     def plot(self, options: argparse.Namespace) -> Path:
         output: Path = options.output
@@ -259,6 +261,7 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments = f"--cache CACHE --model {options.model} --per-family {options.per_family}"
     arguments += f" --seen-per-family {options.seen_per_family} --seed {options.seed}"
     arguments += "" if options.direct_model is None else f" --direct-model {options.direct_model}"
+    arguments += "" if options.workers is None else f" --workers {options.workers}"
     arguments += "" if options.adapt is None else f" --adapt {options.adapt}"
     arguments += " --plots" if options.plots else ""
     yield "# Benchmark\n"
@@ -281,6 +284,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--per-family", type=int, default=6, help="windows of an unseen family")
     parser.add_argument("--seen-per-family", type=int, default=1, help="windows of the others")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, help="as mocap eval has them")
     parser.add_argument("--adapt", metavar="TIME", help="also with each rig learnt for so long, on all cores")
     parser.add_argument("--plots", action="store_true", help="charts beside the page")
     parser.add_argument("--results", type=Path, help="folder to keep the JSON in (default: a temporary one)")
