@@ -1,7 +1,7 @@
 """`mocap eval`: how good is it? Models on held-back clips, or one animation file against another."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -117,6 +117,7 @@ def evaluate(
     Beside every figure stands what copying the reference pose scores, and the skill, 1 - error/copy. With a file
     to write, what is done so far is kept beside it: the same command goes on after a kill.
     """
+    given: dict[str, Any] = dict(locals())
     _need_network()
     from mocapcli.evaluation import command
     from mocapcli.evaluation.request import Request
@@ -124,30 +125,10 @@ def evaluate(
     from mocapcli.evaluation.work import Hands
     from mocapcli.plugins import get_plugins
 
-    request = Request(
-        files=tuple(files or ()),
-        rig=rig,
-        merge=merge,
-        split=split,
-        setting=setting,
-        models=Models(tuple(model or ()), direct_model),
-        assets=assets,
-        cache=cache,
-        zoo=zoo,
-        appearance=appearance,
-        adapt=adapt,
-        refine_iterations=refine,
-        per_family=per_family,
-        seed=seed,
-        shard=shard,
-        hands=Hands(engine, workers),
-        speed=speed,
-        as_json=as_json,
-        output=output,
-        csv=csv,
-        plot=plot,
-        video=video,
-    )
+    compared = tuple(given.pop("files") or ())
+    models = Models(tuple(given.pop("model") or ()), given.pop("direct_model"))
+    hands = Hands(given.pop("engine"), given.pop("workers"))
+    request = Request(files=compared, models=models, hands=hands, refine_iterations=given.pop("refine"), **given)
     command.evaluate(request, get_plugins().metrics)
 
 

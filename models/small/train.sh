@@ -4,8 +4,9 @@
 #     bash models/small/train.sh ASSETS OUT
 #
 # ASSETS is a folder of rigs with a manifest.csv, or a cache of `mocap data build`. The result is OUT/small. Times are in
-# MINUTES (of stages 1 and 2, which learn side by side) and JOINT_MINUTES (of both together); WORKERS draw. SETTINGS are
-# more options for every `mocap train`. What was stopped goes on where it was when the same command is given again.
+# MINUTES (of stages 1 and 2, which learn side by side), JOINT_MINUTES (of both together) and REFINE_MINUTES (of stage 3);
+# WORKERS draw. SETTINGS are more options for every `mocap train`. What was stopped goes on where it was when the same
+# command is given again.
 set -euo pipefail
 ulimit -n "$(ulimit -Hn)"  # batches come through shared memory, a file for each of their arrays
 assets=$1 out=$2 cache=$1
@@ -37,5 +38,10 @@ wait
 # Then both together: stage 2 meets what stage 1 sees, and its error goes back.
 train both --set stage=joint --set lr=3e-4 --set warmup=20 --set data.rigs=16 --set data.still=0.4 --set "workers=$workers" \
   --init "$out/pose/last" --init "$out/rotation/last" --minutes "${JOINT_MINUTES:-1.3}"
+
+# Stage 3 learns from starts that are made up and from those that the other two leave; the three are one model then.
+train refine --set stage=refine --set "refine.seer=$out/both/last" --init "$out/both/last" --set refine.flow_first=300 \
+  --set refine.ramp=1500 --set data.rigs=8 --set data.clips=1 --set data.frames=6 --set data.shows=1 --set lr=1e-3 \
+  --set warmup=100 --set ema=0.998 --set "workers=$workers" --minutes "${REFINE_MINUTES:-60}"
 rm -rf "$out/small"
-cp -r "$out/both/last" "$out/small"
+cp -r "$out/refine/last" "$out/small"
