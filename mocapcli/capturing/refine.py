@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
 
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
@@ -11,7 +14,7 @@ from mocapcli.capturing.space import level
 from mocapcli.capturing.threads import one_thread
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.errors import MocapError
-from mocapcli.kinematics import matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.kinematics import continuous, matrix_to_quat, quat_to_matrix, slerp
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.reference import RigReference
 from mocapcli.network.refiner_body import Body
@@ -20,7 +23,10 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.scene import prepare
 from mocapcli.types import Rig
 
+Quaternions = Float[np.ndarray, "frames joints 4"]
+Values = Float[np.ndarray, "frames joints parts"]
 OVERLAP = 24
+STEADY_SECONDS = 0.1  # over which corrections are averaged
 ITERATIONS = 2  # where nobody says otherwise: the third gains little
 
 
@@ -60,7 +66,34 @@ def refine(
         placed[part] += share * (world[..., :3, 3] - placed[part])
         progress(last - done)
         done = last
+    steady = STEADY_SECONDS * rate_of(clip)
+    rotations = steady_turns(pose.rotations, rotations, steady)
+    placed = pose.placed + blurred(placed - pose.placed, steady)
     return replace(pose, rotations=rotations, placed=placed)
+
+
+def steady_turns(before: Quaternions, after: Quaternions, frames: float) -> Quaternions:
+    """`after`, its difference from `before` averaged over so many frames on either side.
+
+    What a picture says of a pose is a little off in every frame, each time otherwise; where the pose was wrong lasts.
+    """
+    start = Rotation.from_quat(before.reshape(-1, 4))
+    change = (Rotation.from_quat(after.reshape(-1, 4)) * start.inv()).as_quat().reshape(before.shape)
+    mean = blurred(continuous(change), frames).reshape(-1, 4)  # halves of one turn may not meet: then it is no turn
+    mean[np.linalg.norm(mean, axis=1) < 1e-6] = [0.0, 0.0, 0.0, 1.0]
+    return continuous((Rotation.from_quat(mean) * start).as_quat().reshape(before.shape))
+
+
+def blurred(
+    values: Float[np.ndarray, "frames joints parts"], frames: float
+) -> Float[np.ndarray, "frames joints parts"]:
+    return np.asarray(gaussian_filter1d(values, frames, axis=0, mode="nearest")) if frames > 0 else values
+
+
+def rate_of(clip: CropClip) -> float:
+    """Frames per second; nil where there is but one."""
+    span = float(clip.times[-1] - clip.times[0])
+    return (len(clip) - 1) / span if span > 0 else 0.0
 
 
 def upright_cameras(clip: CropClip, full: Camera, pitch: float) -> list[Camera]:
