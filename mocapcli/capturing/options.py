@@ -30,7 +30,7 @@ class Options:
     fov: float | int | None = None  # vertical; None: a phone's
     root: RootMotion = "full"
     polish: int = 0  # iterations
-    refine_iterations: int | None = None  # None: two, where the model holds stage 3
+    refine_iterations: int | None = None  # None: one, where the model holds stage 3
     filter: tuple[str, ...] = ()  # as `mocap convert --filter`
     confidence: Path | None = None
     report: Path | None = None

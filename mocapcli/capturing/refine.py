@@ -27,7 +27,7 @@ Quaternions = Float[np.ndarray, "frames joints 4"]
 Values = Float[np.ndarray, "frames joints parts"]
 OVERLAP = 24
 STEADY_SECONDS = 0.1  # over which corrections are averaged
-ITERATIONS = 2  # where nobody says otherwise: the third gains little
+ITERATIONS = 1  # where nobody says otherwise: the second gains little for its time
 
 
 def iterations_of(network: MotionNetwork, asked: int | None) -> int:

@@ -66,7 +66,7 @@ RefineIterationsOption = Annotated[
         help="Rounds of drawing the rig and comparing (stage 3).",
         min=0,
         max=100,
-        show_default="2 if the model can",
+        show_default="1 if the model can",
     ),
 ]
 FiltersOption = Annotated[

@@ -1,10 +1,10 @@
 """How fast `mocap capture` is: processor milliseconds a frame by stage, over joints, frames and size.
 
-`python tests/benchmarks/bench_capture.py [--model DIR] [--quick] [--memory]`. Without a model: random weights of the
-default size, which cost the same. Rigs and videos are zoo creatures; one thread; processor time, because machines are
+`python tests/benchmarks/bench_capture.py [--model DIR] [--quick] [--memory] [--clock]`. Without a model: random
+weights of the default size, which cost the same. Rigs and videos are zoo creatures; one thread; processor time, because machines are
 shared. A capture runs once before it is measured. The last lines compare with the image encoder of the published
 system, ViT-L/14 at 224 pixels with random weights, in the same run. `--memory` prints the largest memory of a short
-and a long video instead.
+and a long video instead, `--clock` frames a second by the clock on all cores, with so many rounds of stage 3.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from mocapcli.types import Asset, Motion
 from mocapcli.zoo import make_creature
 
 SEEDS = {11: 8, 49: 5, 59: 3}  # a creature with so many joints
-STAGES = ("subject", "crops", "pose", "rotation", "motion", "writing")
-WORKED = "subject crops rig pose rotation motion writing".split()
+STAGES = ("subject", "crops", "pose", "rotation", "refinement", "motion", "writing")
+WORKED = "subject crops rig pose rotation refinement motion writing".split()
 
 
 class Encoder(nn.Module):
@@ -68,10 +68,10 @@ def film(path: Path, asset: Asset, motion: Motion, size: int) -> Path:
     return path
 
 
-def measure(model: Model, seed: int, frames: int, size: int, folder: Path) -> Captured:
+def measure(model: Model, seed: int, frames: int, size: int, folder: Path, rounds: int | None = None) -> Captured:
     asset = make_creature(seed)
     video = film(folder / f"{seed}-{frames}-{size}.mp4", asset, walking(asset, frames), size)
-    options = Options(output=(folder / "out.bvh",), adapt="off")
+    options = Options(output=(folder / "out.bvh",), adapt="off", refine_iterations=rounds, overwrite=True)
     capture_video(video, asset, Options(output=(folder / "out.bvh",), adapt="off", end=0.5), model)
     return capture_video(video, asset, options, model)
 
@@ -111,10 +111,20 @@ def memory(frames: int) -> None:
     print(f"{frames:7d} frames: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")  # noqa: T201
 
 
+def by_clock(model: Model, folder: Path) -> None:
+    print("joints  frames  size  rounds  frames/s")  # noqa: T201
+    for joints, frames, size in ((59, 300, 256), (59, 300, 448), (11, 300, 256)):
+        for rounds in (0, 1, 2):
+            runs = [measure(model, SEEDS[joints], frames, size, folder, rounds).report for _ in range(3)]
+            speed = float(np.median([run.frames_per_second for run in runs]))
+            print(f"{joints:6d}  {frames:6d}  {size:4d}  {rounds:6d}  {speed:8.1f}", flush=True)  # noqa: T201
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--clock", action="store_true")
     parser.add_argument("--memory", nargs="?", const=0, type=int)
     wishes = parser.parse_args()
     torch.set_num_threads(1)
@@ -124,6 +134,10 @@ def main() -> None:
             return
         for frames in (300, 3000):
             subprocess.run([sys.executable, __file__, "--memory", str(frames)], check=True)
+        return
+    if wishes.clock:
+        with tempfile.TemporaryDirectory() as name:
+            by_clock(load_model(wishes.model), Path(name))
         return
     report.time = SimpleNamespace(perf_counter=time.process_time)  # the machine may be shared
     torch.manual_seed(0)
