@@ -84,9 +84,7 @@ def steady_turns(before: Quaternions, after: Quaternions, frames: float) -> Quat
     return continuous((Rotation.from_quat(mean) * start).as_quat().reshape(before.shape))
 
 
-def blurred(
-    values: Float[np.ndarray, "frames joints parts"], frames: float
-) -> Float[np.ndarray, "frames joints parts"]:
+def blurred(values: Values, frames: float) -> Values:
     return np.asarray(gaussian_filter1d(values, frames, axis=0, mode="nearest")) if frames > 0 else values
 
 

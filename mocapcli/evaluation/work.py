@@ -12,7 +12,7 @@ from typing import Any
 
 from mocapcli.batch import Item, Outcome, Summary, digest_of, run_batch
 from mocapcli.batch.items import Work
-from mocapcli.batch.report import progress_bar
+from mocapcli.batch.report import NAMED, progress_bar
 from mocapcli.console import note
 from mocapcli.data.cache import Cache, open_cache
 from mocapcli.data.windows import Window
@@ -22,8 +22,6 @@ from mocapcli.evaluation.run import Setting, judge
 from mocapcli.evaluation.settings import Models, Scene, build_setting
 from mocapcli.extensions import Metric
 from mocapcli.whole_file import whole_file
-
-WRITTEN_ABOUT = 3  # rigs that failed
 
 
 @dataclass(frozen=True)
@@ -123,5 +121,5 @@ def _tell(summary: Summary) -> None:
 
 
 def _reasons(failed: Sequence[Outcome]) -> str:
-    told = [f"{outcome.item.key} ({outcome.reason})" for outcome in failed[:WRITTEN_ABOUT]]
-    return "; ".join(told) + ("; …" if len(failed) > WRITTEN_ABOUT else "")
+    told = [f"{outcome.item.key} ({outcome.reason})" for outcome in failed[:NAMED]]
+    return "; ".join(told) + ("; …" if len(failed) > NAMED else "")
