@@ -19,7 +19,7 @@ from mocapcli.training.objectives import pose_loss  # noqa: E402
 from mocapcli.training.stop import Stop  # noqa: E402
 from mocapcli.training.stream import BatchStream  # noqa: E402
 from mocapcli.training.tasks import look_at  # noqa: E402
-from mocapcli.training.wear import CHANCES, LASTING, draw_wear, worn  # noqa: E402
+from mocapcli.training.wear import CHANCES, LASTING, _blurred, draw_wear, worn  # noqa: E402
 from test_training import SMALL  # noqa: E402
 
 pytest_plugins = ["training_fixtures"]
@@ -74,6 +74,13 @@ def test_worn_crops_stay_pictures_and_change_with_chance_alone():
     assert (first[:, :, :3] <= first[:, :, 3:] + 1e-6).all()  # premultiplied still: black where nothing is
     assert first[..., :5, :].abs().max() == 0 and first[..., 27:, :].abs().max() == 0  # nothing far from the subject
     assert (first - crops).abs().mean() > 0.005
+
+
+def test_blur_is_the_mean_of_what_lies_around():
+    images = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(0))
+    around = torch.nn.functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    kept = images.clone()
+    assert torch.allclose(_blurred(images), around, atol=1e-6) and torch.equal(images, kept)
 
 
 def test_a_thing_in_front_hides_a_part():

@@ -24,6 +24,7 @@ from mocapcli.training.tasks import look_at
 LR, WARMUP, FINAL_RATE = 5e-4, 20, 0.03
 MEMORY = 0.985  # of the averaged weights, by step
 GRADIENT = 5.0
+WEIGHTS = PoseWeights(facing=0.75)  # a wrong facing spoils everything else
 ROTATION_SHARE = 0.34  # of the steps in which stage 2 learns too
 JUDGED_BATCHES = 3
 LOOK_EVERY = 20.0  # seconds between looks at the fixed slice
@@ -95,9 +96,9 @@ class _Crew:
     def __init__(self, network: MotionNetwork, scenes: RigScenes, options: AdaptOptions, device: torch.device) -> None:
         self.scenes, self.device = scenes, device
         self.half = half_pays() if options.half is None else options.half
-        self.network = copy.deepcopy(network).train()
+        self.network = _with_edges_known(copy.deepcopy(network)).train()
         self.weights = _trained(self.network)
-        self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0, foreach=True)
+        self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0, fused=True)
         self.average = MovingAverage(self.network, MEMORY)
         count = options.threads or _cores()
         on_processor = device.type == "cpu"
@@ -141,7 +142,7 @@ class _Crew:
         told = batch.targets.yaw + 0.15 * torch.randn_like(batch.targets.yaw)
         with precision(self.device, self.half):
             estimate = look_at(replica.video_to_pose, batch, told if torch.rand(()) < 0.6 else None)
-        loss, _ = joint_loss(replica, batch, estimate, PoseWeights(facing=0.25), rotate)
+        loss, _ = joint_loss(replica, batch, estimate, WEIGHTS, rotate)
         self.samples += estimate.yaw_logits.shape[0] * estimate.yaw_logits.shape[1]
         gradients = torch.autograd.grad(loss, _trained(replica), allow_unused=True)
         return list(gradients)
@@ -171,8 +172,15 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _with_edges_known(network: MotionNetwork) -> MotionNetwork:
+    """The network, with that part of its encoder fixed that has nothing to learn from one rig."""
+    for part in getattr(network.video_to_pose.encoder, "general", ()):
+        part.requires_grad_(False)
+    return network
+
+
 def _trained(network: MotionNetwork) -> list[nn.Parameter]:
-    """Everything but the vectors of names: a rig knows only its own."""
+    """Everything that is not fixed, but the vectors of names: a rig knows only its own."""
     parts = (network.video_to_pose, network.rotation)
     return [
         weight

@@ -118,18 +118,18 @@ class LookRound(nn.Module):
         frame_mask: Bool[Tensor, "batch frames"],
     ) -> tuple[Tokens, Look]:
         batch, frames = tokens.shape[:2]
-        where, depth_of = self.ask(tokens).flatten(0, 1).chunk(2, dim=-1)
-        pixels = features.flatten(2)
-        scale = tokens.shape[-1] ** -0.5
-        log_heat = functional.log_softmax((where @ pixels * scale).float(), dim=-1)
+        asked = (self.ask(tokens) * tokens.shape[-1] ** -0.5).flatten(0, 1)
+        pixels = features.permute(0, 2, 3, 1).flatten(1, 2)  # no copy: encoders keep channels last
+        where, depth_of = (torch.cat(asked.chunk(2, dim=-1), dim=1) @ pixels.transpose(1, 2)).chunk(2, dim=1)
+        log_heat = functional.log_softmax(where.float(), dim=-1)
         heat, grid = log_heat.exp(), _grid(features)
         with torch.autocast(heat.device.type, enabled=False):  # half precision is too coarse for places
             grid = grid.float()
             places, squares = (heat @ torch.cat([grid, grid.square()], dim=-1)).chunk(2, dim=-1)
-        depth = (heat * (depth_of @ pixels * scale)).sum(-1, keepdim=True)
+        depth = (heat * depth_of).sum(-1, keepdim=True)
         blur = (squares - places.square()).clamp_min(1e-8).sum(-1, keepdim=True).sqrt()
         peak = heat.amax(-1, keepdim=True)
-        facts = torch.cat([heat @ pixels.transpose(1, 2), places, depth, blur, peak, depth.abs()], dim=-1)
+        facts = torch.cat([heat @ pixels, places, depth, blur, peak, depth.abs()], dim=-1)
         tokens = tokens + self.read(facts).unflatten(0, (batch, frames))
         tokens = self.talk(tokens, rig.graph, frame_mask)
         correction = self.correct(tokens)
@@ -184,8 +184,8 @@ class VideoToPose(nn.Module):
         """Everything that does not depend on a facing: picture features and joint queries. Crops: bytes or 0 … 1."""
         images = [unit(crops).flatten(0, 1), unit(views.crops).flatten(0, 1)]
         seen = self.encoder(torch.cat(images))  # one batch: they are normalised alike
-        count = crops.shape[0] * crops.shape[1]
-        return seen[:count], self.queries(rig, views, seen[count:])
+        own, reference = seen.split([len(part) for part in images])  # type: ignore[no-untyped-call]
+        return own, self.queries(rig, views, reference)
 
     def glance(
         self,

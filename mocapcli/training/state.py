@@ -38,11 +38,11 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, network: torch.nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))  # young averages follow closely
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
-            else:
-                self.weights[name].copy_(value)
+        now = network.state_dict()
+        blended = [name for name, value in now.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.weights[name] for name in blended], [now[name] for name in blended], 1 - decay)
+        for name in now.keys() - blended:
+            self.weights[name].copy_(now[name])
 
 
 def save_state(

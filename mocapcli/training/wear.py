@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 CHANCES = 16
 LASTING = 10  # of those: the same in all frames of a clip
@@ -55,7 +54,16 @@ def _coloured(colours: Tensor, luck: Tensor) -> Tensor:
 
 
 def _blurred(images: Tensor) -> Tensor:
-    return functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    """Means of 3 × 3 pixels: one axis after the other takes half the time of `avg_pool2d`."""
+    for axis in (2, 3):
+        size = images.shape[axis]
+        total = images.clone()
+        total.narrow(axis, 1, size - 1).add_(images.narrow(axis, 0, size - 1))
+        total.narrow(axis, 0, size - 1).add_(images.narrow(axis, 1, size - 1))
+        counted = torch.full((size,), 3.0, device=images.device)
+        counted[0] = counted[-1] = 2
+        images = total.div_(counted.view((size, 1) if axis == 2 else (size,)))
+    return images
 
 
 def _often(chance: Tensor, share: float) -> Tensor:
