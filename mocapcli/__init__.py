@@ -8,7 +8,7 @@ import pluggy
 if TYPE_CHECKING:
     from mocapcli.capturing import capture
     from mocapcli.errors import DroppedWarning, MocapError
-    from mocapcli.extensions import Filter, Format, Option
+    from mocapcli.extensions import Checkpoint, Filter, Format, Metric, Option, Segmenter, Source
     from mocapcli.formats import read_asset, write_asset
     from mocapcli.solving.api import solve
     from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
@@ -19,16 +19,20 @@ hookimpl = pluggy.HookimplMarker("mocapcli")
 
 __all__ = [
     "Asset",
+    "Checkpoint",
     "DroppedWarning",
     "Filter",
     "Format",
     "Material",
     "Mesh",
+    "Metric",
     "MocapError",
     "Motion",
     "Option",
     "Rig",
+    "Segmenter",
     "Skeleton",
+    "Source",
     "Texture",
     "capture",
     "hookimpl",
@@ -41,9 +45,13 @@ _HOMES = {
     "capture": "capturing",
     "DroppedWarning": "errors",
     "MocapError": "errors",
+    "Checkpoint": "extensions",
     "Filter": "extensions",
     "Format": "extensions",
+    "Metric": "extensions",
     "Option": "extensions",
+    "Segmenter": "extensions",
+    "Source": "extensions",
     "read_asset": "formats",
     "write_asset": "formats",
     "solve": "solving.api",

@@ -14,6 +14,7 @@ from mocapcli.formats import find_writer, is_readable, read_asset, write_asset
 from mocapcli.kinematics import crop, transform_asset
 from mocapcli.retarget_names import match_joints, transfer
 from mocapcli.types import Asset, Motion
+from mocapcli.whole_file import spare_inputs
 
 Z_UP_TO_Y_UP = np.array([-np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
 
@@ -145,13 +146,8 @@ def match_notes(source: Asset, rig: Asset) -> list[str]:
 
 
 def _check_overwrite(source: Path, target: Path, wishes: Wishes) -> None:
-    """Any older result may be replaced, but never by accident a file that is being read."""
     if not target.exists() or wishes.overwrite:
         return
     if wishes.overwrite is False:
         raise WriteError("the file exists already", path=target, remedy="remove --no-overwrite to replace it")
-    for read in (source, wishes.rig_path):
-        if read is not None and read.exists() and target.samefile(read):
-            raise WriteError(
-                f"this is the file {read} itself", path=target, remedy="--overwrite replaces it all the same"
-            )
+    spare_inputs(target, [source, *filter(None, [wishes.rig_path])])

@@ -1,12 +1,13 @@
 """Pieces of work side by side: the inner loops let go of the interpreter, so threads share the cores."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
+
+from mocapcli.cores import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,7 +16,7 @@ MOST = 4
 
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], most: int = MOST) -> Iterator[Result]:
     """The results for all items, in order; no more are under way, or wait to be taken, than there are threads."""
-    threads = min(most, os.cpu_count() or 1)
+    threads = min(most, cores())
     with ThreadPoolExecutor(threads) as pool:
         coming: deque[Future[Result]] = deque()
         for item in items:

@@ -244,6 +244,12 @@ class Asset:
     def with_motions(self, motions: Iterable[Motion]) -> "Asset":
         return replace(self, motions=tuple(motions))
 
+    def with_new_motions(self, motions: Iterable[Motion], keep: bool) -> "Asset":
+        """New clips, first; `keep`: and the asset's own behind them, but for those whose names are taken now."""
+        new = tuple(motions)
+        taken = {motion.name for motion in new}
+        return self.with_motions([*new, *(own for own in self.motions if keep and own.name not in taken)])
+
 
 def left_aside(*counted: tuple[int, str]) -> LeftAside | None:
     """What was found of each kind, in words: `left_aside((2, "camera"), (0, "light"))` has "2 cameras"."""

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,14 @@ def whole_file(path: Path) -> Iterator[Path]:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(f"cannot write the file: {error.strerror or error}", path=path) from error
+
+
+def spare_inputs(path: Path, read: Iterable[Path]) -> None:
+    """Any older result may be replaced, but never by accident a file that is being read."""
+    for source in read:
+        if path.exists() and source.exists() and path.samefile(source):
+            remedy = "--overwrite replaces it all the same"
+            raise WriteError(f"this is the file {source} itself", path=path, remedy=remedy)
 
 
 def remove_leftovers(path: Path) -> None:

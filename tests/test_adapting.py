@@ -1,8 +1,10 @@
 """Adaptation to one rig: the scenes, the learning, the file, the cache, the command."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from factories import make_asset
 
 torch = pytest.importorskip("torch")
 
-from mocapcli.adapting.adapt import AdaptOptions, _Crew, adapt  # noqa: E402
+from mocapcli.adapting.adapt import AdaptOptions, Progress, _Crew, adapt  # noqa: E402
 from mocapcli.adapting.adapter import Adapter, Origin, rig_digest  # noqa: E402
 from mocapcli.adapting.api import adapt_rig, apply_adapter  # noqa: E402
 from mocapcli.adapting.scenes import RigScenes  # noqa: E402
@@ -184,11 +186,11 @@ def test_the_cache_serves_a_rig_again_and_takes_it_further(
 ) -> None:
     asked: list[float] = []
 
-    def quick(own: MotionNetwork, scenes: RigScenes, options: AdaptOptions, watch: object) -> object:
+    def quick(
+        own: MotionNetwork, scenes: RigScenes, options: AdaptOptions, watch: Any
+    ) -> tuple[MotionNetwork, Progress]:
         asked.append(options.seconds)
-        from mocapcli.adapting.adapt import Progress
-
-        return changed(own), Progress(options.seconds, 10, {"mpjpe_percent": 1.0, "facing_within_30": 1.0})
+        return quickly(own, scenes, options, watch)
 
     monkeypatch.setattr("mocapcli.adapting.api.adapt", quick)
     first = adapt_rig(creature, network, 30.0)
@@ -222,3 +224,76 @@ def test_the_command_learns_and_then_knows(
     assert "learnt already" in run(capsys, *arguments, "--minutes", 0.05)[1]
     code, _, err = run(capsys, "adapt", tmp_path / "none.glb", "--model", tmp_path / "model")
     assert code == 1 and "none.glb" in err
+
+
+def test_minutes_of_learning_do_not_end_in_a_place_that_cannot_take_them(
+    tmp_path: Path, cache: Path, creature: Asset, network: MotionNetwork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_network(tmp_path / "model", TINY, network.state_dict())
+    rig = tmp_path / "creature.glb"
+    write_asset(rig, creature)
+    Adapter.between(network, changed(network), origin(make_asset(), network)).save(tmp_path / "other.mocap")
+    before = rig.read_bytes()
+    arguments = ("adapt", rig, "--model", tmp_path / "model", "--minutes", 600, "-o")
+    for place, said in ((rig, "nothing learnt of this rig"), (tmp_path / "other.mocap", "nothing learnt of this rig")):
+        code, _, err = run(capsys, *arguments, place)
+        assert code == 1 and said in err
+    code, _, err = run(capsys, *arguments, tmp_path / "none" / "a.mocap")
+    assert code == 1 and "no folder" in err
+    assert rig.read_bytes() == before
+
+
+def test_a_cache_that_takes_nothing_costs_the_cache_alone(
+    tmp_path: Path, creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("MOCAP_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr("mocapcli.adapting.api.adapt", quickly)
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        adapted = adapt_rig(creature, network, 30.0)
+    assert adapted.path is None and not torch.equal(*(next(n.parameters()) for n in (adapted.network, network)))
+
+
+def test_what_was_learnt_without_clips_serves_capture(
+    cache: Path, creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mocapcli.capturing.models import Model, network_for
+
+    monkeypatch.setattr("mocapcli.adapting.api.adapt", quickly)
+    learnt = adapt_rig(creature, network, 30.0, use_clips=False).network
+    told: list[int] = []
+    model = Model(network, "tiny", "")
+    served = network_for(creature, model, 30.0, lambda stage, done, total: told.append(done))
+    assert told == []
+    assert torch.allclose(next(served.parameters()), next(learnt.parameters()), atol=1e-3)
+    network_for(creature, model, 60.0, lambda stage, done, total: told.append(done))
+    assert sum(told) == 60, "the bar counts the time spent before"
+
+
+def test_a_body_bound_to_no_joint_is_learnt_all_the_same(creature: Asset, network: MotionNetwork) -> None:
+    mesh = creature.rig.mesh
+    assert mesh is not None
+    loose = replace(mesh, bind_joints=np.full_like(mesh.bind_joints, -1))
+    asset = Asset(replace(creature.rig, mesh=loose))
+    assert not asset.rig.deforms.any()
+    batch = RigScenes(asset, 32, FEW).batch(0)
+    assert torch.isfinite(batch.views.depth).all() and batch.rig.deforms.any()
+
+
+def test_cores_are_what_a_container_may_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mocapcli import cores
+
+    monkeypatch.setattr(cores, "QUOTA", tmp_path / "cpu.max")
+    bound = cores.cores()
+    for text, wanted in (("max 100000", bound), ("50000 100000", 1), ("rubbish", bound), ("900000000 100000", bound)):
+        (tmp_path / "cpu.max").write_text(text)
+        assert cores.cores() == wanted
+
+
+def quickly(
+    own: MotionNetwork, scenes: RigScenes, options: AdaptOptions, watch: Callable[[Progress], object]
+) -> tuple[MotionNetwork, Progress]:
+    """As if it had learnt."""
+    reached = Progress(options.seconds, 10, {"mpjpe_percent": 1.0, "facing_within_30": 1.0})
+    watch(reached)
+    return changed(own), reached

@@ -134,6 +134,10 @@ def test_models_that_will_not_do(capsys, folder: Path, tmp_path: Path, monkeypat
         (("-o", "{}/a.glb", "--segment", "nonsense"), 1, "nonsense"),
         (("-o", "{}/a.glb", "--reference", "nowhere.bvh:3"), 1, "nowhere.bvh"),
         (("-o", "{}/a.glb", "--reference", "{rig}:9999"), 2, "no frame 9999"),
+        (("-o", "{}/a.glb", "--refine-iterations", "17"), 2, "--refine-iterations"),
+        (("-o", "{}/a.glb", "--adapter", "{}/no.mocap"), 1, "no such file"),
+        (("-o", "{}/a.glb", "--adapter", "{rig}"), 1, "damaged adapter"),
+        (("-o", "{}/a.glb", "--debug-dir", "{rig}"), 1, "needs a folder"),
     ],
 )
 def test_options_that_make_no_sense(capsys, folder: Path, tmp_path: Path, options, code: int, said: str) -> None:
@@ -147,6 +151,26 @@ def test_an_output_is_not_an_input(capsys, folder: Path, tmp_path: Path) -> None
     arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "--model", folder / "model")
     assert "itself" in failed(capsys, 1, *arguments, "-o", folder / "rig.glb")
     assert "itself" in failed(capsys, 1, *arguments, "--preview", folder / "walk.mp4")
+    write_asset(tmp_path / "pose.glb", make_creature(11))
+    assert "itself" in failed(
+        capsys, 1, *arguments, "--reference", f"{tmp_path / 'pose.glb'}:1", "-o", tmp_path / "pose.glb"
+    )
+
+
+def test_what_the_options_say_of_them_is_said_before_the_video_is_read(capsys, folder: Path, tmp_path: Path) -> None:
+    """Minutes of work must not come before a mistake that was there from the start."""
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    arguments = (
+        tmp_path / "broken.mp4",
+        "--rig",
+        folder / "rig.glb",
+        "--model",
+        folder / "model",
+        "-o",
+        tmp_path / "a.glb",
+    )
+    assert "no frame 99" in failed(capsys, 2, *arguments, "--reference", f"{folder / 'rig.glb'}:9999")
+    assert "no refiner" in failed(capsys, 1, *arguments, "--refine-iterations", 1)
 
 
 @pytest.mark.parametrize(("error", "code"), [(OSError(28, "No space left on device"), 1), (KeyboardInterrupt(), 130)])

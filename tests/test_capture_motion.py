@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from capture_helpers import SIDE, Told, tell, walking
 from factories import make_asset
-from mocapcli.capturing.inference import PoseTrack, reference_of
+from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.motion import carries_deforming, to_motion
 from mocapcli.capturing.polish import polish
 from mocapcli.capturing.space import level
@@ -18,6 +18,7 @@ from mocapcli.filters.ground import lowest_height
 from mocapcli.kinematics import joint_positions, matrix_to_quat, motion_world, polar
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import look_at
+from mocapcli.training.filming import reference_of
 from mocapcli.types import Asset, Motion
 
 torch.set_num_threads(1)

@@ -15,21 +15,22 @@ from capture_helpers import SIDE, save_tiny, stamped, tell, tiny_network, walkin
 from factories import make_asset
 from mocapcli.capturing import sight
 from mocapcli.capturing.api import capture_video
-from mocapcli.capturing.inference import infer, reference_of
+from mocapcli.capturing.inference import infer
 from mocapcli.capturing.models import Model
 from mocapcli.capturing.options import Options
 from mocapcli.capturing.rigs import split_reference, with_reference
 from mocapcli.capturing.slim import Slim
 from mocapcli.capturing.sound import add_sound
-from mocapcli.capturing.threads import one_thread
 from mocapcli.data.videos import View, film, random_view
 from mocapcli.data.windows import cut_motion
 from mocapcli.errors import InvalidDataError
 from mocapcli.evaluation.predictors import Footage, NetworkPredictor
 from mocapcli.formats import write_asset
 from mocapcli.kinematics import joint_positions, quat_to_matrix
+from mocapcli.network.threads import one_thread
 from mocapcli.render.camera import look_at
 from mocapcli.render.movie import write_mp4
+from mocapcli.training.filming import reference_of
 from mocapcli.zoo import make_creature
 
 torch.set_num_threads(1)

@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 from eval_helpers import TINY  # noqa: E402
 from mocapcli.capturing import refine as refining  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
-from mocapcli.capturing.inference import PoseTrack, reference_of  # noqa: E402
+from mocapcli.capturing.inference import PoseTrack  # noqa: E402
 from mocapcli.capturing.refine import iterations_of, rate_of, refine, steady_turns  # noqa: E402
 from mocapcli.kinematics import quat_to_matrix  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.subject.find import Crops  # noqa: E402
+from mocapcli.training.filming import reference_of  # noqa: E402
 from mocapcli.training.samples import SceneRig  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 from refiner_helpers import film  # noqa: E402

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from capture_helpers import SIDE, oracle_network, tell, tiny_network, walking
-from mocapcli.capturing.inference import infer, reference_of
+from mocapcli.capturing.inference import infer
 from mocapcli.capturing.space import camera_pitch, level
 from mocapcli.capturing.windows import takeover, windows
 from mocapcli.render.camera import look_at
+from mocapcli.training.filming import reference_of
 
 torch.set_num_threads(1)
 

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
-from mocapcli.capturing.inference import PoseTrack, reference_of  # noqa: E402
+from mocapcli.capturing.inference import PoseTrack  # noqa: E402
 from mocapcli.capturing.space import level  # noqa: E402
 from mocapcli.kinematics import matrix_to_quat  # noqa: E402
 from mocapcli.network.model import MotionNetwork, load_network, save_network  # noqa: E402
@@ -16,6 +16,7 @@ from mocapcli.network.refiner import Refiner  # noqa: E402
 from mocapcli.network.refiner_body import to_camera  # noqa: E402
 from mocapcli.network.refiner_pose import turns_between  # noqa: E402
 from mocapcli.training.config import DataConfig, RefineTaskConfig, TrainConfig  # noqa: E402
+from mocapcli.training.filming import reference_of  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.refine import (  # noqa: E402
     RefineStream,

@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 from eval_helpers import TINY  # noqa: E402
 from mocapcli.capturing import sight  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
-from mocapcli.capturing.inference import reference_of  # noqa: E402
 from mocapcli.network import refiner_run  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.network.refiner_body import Body  # noqa: E402
 from mocapcli.side_by_side import side_by_side  # noqa: E402
 from mocapcli.subject.find import Crops  # noqa: E402
+from mocapcli.training.filming import reference_of  # noqa: E402
 from mocapcli.training.samples import SceneRig  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 from refiner_helpers import film, random_refiner  # noqa: E402

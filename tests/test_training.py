@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 
 from mocapcli.errors import ReadError, UsageError  # noqa: E402
 from mocapcli.kinematics import compose, local_to_world  # noqa: E402
-from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
+from mocapcli.network.model import MotionNetwork, NetworkConfig, choose_device, load_network, save_network  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
 from mocapcli.network.views import centre_of, decide_facing, lift, project, yaw_to_bins  # noqa: E402
@@ -29,6 +29,8 @@ from mocapcli.training.tasks import look_at  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 
 pytest_plugins = ["training_fixtures"]
+
+CPU = torch.device("cpu")
 
 SMALL = TrainConfig(
     NetworkConfig(
@@ -212,6 +214,27 @@ def test_settings_come_from_preset_file_and_overrides(tmp_path: Path) -> None:
             load_config("tiny", None, wrong)
     with pytest.raises(UsageError, match="known: tiny, small, base"):
         load_config("huge", None, [])
+
+
+@pytest.mark.parametrize("wrong", ["stage=rotations", "evaluate_every=0", "half=ture", "warmup=-1"])
+def test_settings_that_make_no_sense_are_refused_in_words(wrong: str) -> None:
+    with pytest.raises(UsageError, match=wrong.partition("=")[0]):
+        load_config("tiny", None, [wrong])
+
+
+def test_a_device_that_is_not_there_is_refused_in_words() -> None:
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(UsageError, match="no device 'gpu'"):
+        choose_device("gpu")
+
+
+def test_a_run_of_another_size_or_stage_does_not_go_on(creatures: Path, tmp_path: Path) -> None:
+    Trainer(replace(SMALL, steps=1), creatures, tmp_path, CPU, progress_bar=False).run()
+    wider = replace(SMALL, network=replace(SMALL.network, side=2 * SMALL.network.side))
+    for other in (wider, replace(SMALL, stage="rotation")):
+        with pytest.raises(UsageError, match="another folder"):
+            Trainer(other, creatures, tmp_path, CPU, progress_bar=False)
+    assert Trainer(replace(SMALL, lr=1e-5), creatures, tmp_path, CPU, progress_bar=False).state.step == 1
 
 
 def test_invented_poses_do_not_know_local_axes() -> None:

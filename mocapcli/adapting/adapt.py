@@ -2,19 +2,19 @@
 
 import copy
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from mocapcli.adapting.scenes import RigScenes
+from mocapcli.cores import cores
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.precision import half_pays, precision
+from mocapcli.network.threads import one_thread
 from mocapcli.training.batches import Batch
 from mocapcli.training.joint import joint_loss
 from mocapcli.training.objectives import PoseWeights, pose_figures
@@ -27,6 +27,7 @@ GRADIENT = 5.0
 WEIGHTS = PoseWeights(facing=0.75)  # a wrong facing spoils everything else
 ROTATION_SHARE = 0.34  # of the steps in which stage 2 learns too
 JUDGED_BATCHES = 3
+MOST_REPLICAS = 16  # pictures of a step grow with them, and steps are what counts in minutes
 LOOK_EVERY = 20.0  # seconds between looks at the fixed slice
 
 
@@ -59,7 +60,7 @@ def adapt(
     Stopped early (Ctrl-C), what was learnt so far is lost.
     """
     device = next(network.parameters()).device
-    with _one_thread_each():
+    with one_thread():  # replicas share the cores among themselves
         crew = _Crew(network, scenes, options, device)
         started, looked = time.monotonic(), -math.inf
         judges = [scenes.batch(k, "judge").to(device) for k in range(JUDGED_BATCHES)]
@@ -100,7 +101,7 @@ class _Crew:
         self.weights = _trained(self.network)
         self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0, fused=True)
         self.average = MovingAverage(self.network, MEMORY)
-        count = options.threads or _cores()
+        count = options.threads or min(cores(), MOST_REPLICAS)
         on_processor = device.type == "cpu"
         self.replicas = [self.network, *(copy.deepcopy(self.network) for _ in range(count - 1 if on_processor else 0))]
         self.pool = ThreadPoolExecutor(count)
@@ -165,13 +166,6 @@ class _Crew:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _cores() -> int:
-    """Those this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _with_edges_known(network: MotionNetwork) -> MotionNetwork:
     """The network, with that part of its encoder fixed that has nothing to learn from one rig."""
     for part in getattr(network.video_to_pose.encoder, "general", ()):
@@ -193,14 +187,3 @@ def _trained(network: MotionNetwork) -> list[nn.Parameter]:
 def _rate(done: float, steps: int) -> float:
     warm = min(1.0, (steps + 1) / WARMUP)
     return warm * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Replicas share the cores among themselves: torch's own threads would only be in their way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

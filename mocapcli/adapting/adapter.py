@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mocapcli.errors import InvalidDataError, ReadError
+from mocapcli.errors import InvalidDataError, ReadError, WriteError
 from mocapcli.types import Asset
+from mocapcli.whole_file import whole_file
 
 FORMAT = "mocapcli adapter 1"
 STEPS = 127  # a difference is stored as so many parts of its row's largest
@@ -68,10 +69,12 @@ class Adapter:
             scale = rows.abs().amax(1, keepdim=True).clamp_min(1e-12) / STEPS
             tensors[name] = (rows / scale).round().to(torch.int8).reshape(change.shape).contiguous()
             tensors[name + SCALE] = scale[:, 0].contiguous()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        save_file(tensors, part, {"format": FORMAT, "origin": json.dumps(asdict(self.origin))})
-        part.replace(path)
+        facts = {"format": FORMAT, "origin": json.dumps(asdict(self.origin))}
+        with whole_file(path) as temporary:
+            try:
+                save_file(tensors, temporary, facts)
+            except SafetensorError as error:  # a full disk, too
+                raise WriteError(f"cannot write the file: {error}", path=path) from None
 
     @classmethod
     def load(cls, path: Path) -> "Adapter":

@@ -1,15 +1,16 @@
 """`adapt_rig`: a network that knows the user's rig, from the cache or by learning now."""
 
 import copy
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mocapcli.adapting.adapt import AdaptOptions, Progress, adapt
 from mocapcli.adapting.adapter import Adapter, Origin, rig_digest
 from mocapcli.adapting.cache import adapter_path
 from mocapcli.adapting.scenes import RigScenes
-from mocapcli.errors import InvalidDataError, MocapError
+from mocapcli.errors import InvalidDataError, MocapError, WriteError
 from mocapcli.network.model import MotionNetwork, digest_of
 from mocapcli.types import Asset
 
@@ -38,11 +39,14 @@ def adapt_rig(
 ) -> Adapted:
     """The network adapted to a rig. `keep`: the adapter's file, else one in the cache.
 
-    An adapter that is there and has had its time is used; one with less is taken further.
+    An adapter that is there and has had its time is used; one with less is taken further. `watch` hears of the time
+    spent before as well.
     """
     model, rig = digest_of(network), rig_digest(asset, use_clips)
     path = keep or adapter_path(rig, model)
     before = _known(path, rig, model)
+    if keep is not None and before is None:
+        _check_place(keep, rig)
     own = copy.deepcopy(network)
     spent = 0.0
     if before is not None:
@@ -51,12 +55,21 @@ def adapt_rig(
         if spent >= ENOUGH * seconds:
             return Adapted(own.eval(), before, path, True)
     scenes = RigScenes(asset, network.config.side, use_clips=use_clips, seed=round(spent))
-    own, reached = adapt(own, scenes, AdaptOptions(seconds - spent, threads), watch)
+
+    def tell(progress: Progress) -> None:
+        watch(replace(progress, seconds=spent + progress.seconds))
+
+    own, reached = adapt(own, scenes, AdaptOptions(seconds - spent, threads), tell)
     samples = reached.samples + (before.origin.samples if before else 0)
     origin = Origin(rig, model, asset.rig.name, spent + reached.seconds, samples, reached.figures)
     adapter = Adapter.between(network, own, origin)
-    adapter.save(path)
-    return Adapted(own, adapter, path, False)
+    return Adapted(own, adapter, path if _kept(adapter, path, keep is not None) else None, False)
+
+
+def is_known(asset: Asset, network: MotionNetwork, use_clips: bool) -> bool:
+    """Whether the cache holds an adapter of this rig and model."""
+    model, rig = digest_of(network), rig_digest(asset, use_clips)
+    return _known(adapter_path(rig, model), rig, model) is not None
 
 
 def apply_adapter(path: Path, asset: Asset, network: MotionNetwork) -> MotionNetwork:
@@ -71,6 +84,34 @@ def apply_adapter(path: Path, asset: Asset, network: MotionNetwork) -> MotionNet
     own = copy.deepcopy(network)
     adapter.apply(own)
     return own.eval()
+
+
+def _check_place(path: Path, rig: str) -> None:
+    """Minutes of learning must not end in a place that cannot take them, nor in the rig's own file."""
+    if not path.parent.is_dir():
+        raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
+    if path.exists():
+        try:
+            of_this_rig = Adapter.load(path).origin.rig == rig
+        except MocapError:
+            of_this_rig = False
+        if not of_this_rig:
+            problem = "this file is there already, and holds nothing learnt of this rig"
+            raise WriteError(problem, path=path, remedy="choose another for -o")
+
+
+def _kept(adapter: Adapter, path: Path, asked: bool) -> bool:
+    """The adapter written; a cache that takes none costs the next capture the learning, but not this one its result."""
+    try:
+        if not asked:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        adapter.save(path)
+    except (OSError, WriteError) as error:
+        if asked:
+            raise
+        warnings.warn(f"what was learnt of the rig cannot be kept in {path.parent} ({error})", stacklevel=2)
+        return False
+    return True
 
 
 def _known(path: Path, rig: str, model: str) -> Adapter | None:

@@ -1,24 +1,10 @@
 """Where adapters are kept: one for each rig and model, found again by their digests."""
 
-import os
-import sys
 from pathlib import Path
 
+from mocapcli.user_cache import cache_folder
+
 SUFFIX = ".mocap"
-FOLDER_VARIABLE = "MOCAP_CACHE"
-
-
-def cache_folder() -> Path:
-    """`$MOCAP_CACHE`, else the system's place for caches."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        return Path(named)
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "mocapcli" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "mocapcli"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "mocapcli"
 
 
 def adapter_path(rig: str, model: str) -> Path:

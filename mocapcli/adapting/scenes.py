@@ -12,7 +12,7 @@ from mocapcli.data.simplify import simplify_asset
 from mocapcli.data.windows import random_of
 from mocapcli.training.batches import Batch, RenderedReference, collate
 from mocapcli.training.config import DataConfig
-from mocapcli.training.filming import film, made_noise, render_reference
+from mocapcli.training.filming import film, made_noise, reference_of
 from mocapcli.training.samples import SceneRig
 from mocapcli.training.wear import draw_wear
 from mocapcli.types import Asset
@@ -44,7 +44,7 @@ class RigScenes:
     @cached_property
     def reference(self) -> RenderedReference:
         """The one that capture will use: a rig's default reference pose is known even where its clips are not used."""
-        return render_reference(SceneRig.of(self.light, invent_only=True), None, self.side)
+        return reference_of(self.light, self.side)
 
     def batch(self, number: int, kind: str = "train") -> Batch:
         random, data = random_of("adapt", self.seed, kind, number), self.data

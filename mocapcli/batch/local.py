@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from mocapcli.batch.items import Factory, Item, Report, Work, perform, reason_of
+from mocapcli.cores import cores
 from mocapcli.errors import MocapError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -190,7 +191,7 @@ def _serve(pipe: "Connection[Any, Any]", count: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    share = str(max(1, (os.cpu_count() or 1) // count))
+    share = str(max(1, cores() // count))
     for name in THREADS:
         os.environ.setdefault(name, share)  # before the factory arrives and brings in the libraries
     with contextlib.suppress(_Told, EOFError, OSError):

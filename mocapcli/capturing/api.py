@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mocapcli.adapting.api import apply_adapter
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.deliver import check_outputs, deliver
-from mocapcli.capturing.inference import PoseTrack, infer, reference_of
+from mocapcli.capturing.inference import PoseTrack, infer
 from mocapcli.capturing.models import Model, load_model, network_for
 from mocapcli.capturing.motion import to_motion
 from mocapcli.capturing.options import Options
@@ -21,6 +22,7 @@ from mocapcli.filters.chain import Step, apply_filters, parse_filters
 from mocapcli.render.camera import Camera
 from mocapcli.subject.find import Options as SubjectOptions
 from mocapcli.subject.find import Subject, find_subject
+from mocapcli.training.filming import reference_of
 from mocapcli.types import Asset, Motion, Rig
 from mocapcli.video.frames import Picture, Request
 from mocapcli.video.read import Video, open_video
@@ -55,18 +57,22 @@ def capture_video(
 ) -> Captured:
     """Capture and write what `options` ask for. `model`: one that is loaded already, for many videos."""
     options, watch = options or Options(), Stopwatch()
-    check_outputs(options, [Path(video), *([Path(rig)] if isinstance(rig, (str, Path)) else [])])
+    check_outputs(options, [Path(video), *([Path(rig)] if isinstance(rig, (str, Path)) else []), *options.read])
     steps = parse_filters(options.filter)
     with watch.stage("loading"):
         asset = read_rig(rig)
         model = model or load_model(options.model)
+        known = with_reference(asset, options.reference)
+        iterations_of(model.network, options.refine_iterations)  # what the model lacks is said before the work
+        if options.adapter is not None:
+            model = replace(model, network=apply_adapter(options.adapter, known, model.network))
     fps = None if options.fps is None else float(options.fps)
     opened = open_video(video, fps, options.start, options.end)
     with watch.stage("subject"):
         subject = find_subject(_watched(opened, progress), _subject_options(options))
         subject.video = opened
     with subject, CropClip(model.network.config.side) as clip:
-        captured = _capture(asset, model, subject, clip, steps, options, watch, progress)
+        captured = _capture(asset, known, model, subject, clip, steps, options, watch, progress)
         deliver(captured, subject, clip, options, watch, progress)
     captured = replace(captured, report=_finished(captured.report, watch, subject))
     if options.report is not None:
@@ -93,6 +99,7 @@ def _subject_options(options: Options) -> SubjectOptions:
 
 def _capture(
     asset: Asset,
+    known: Asset,
     model: Model,
     subject: Subject,
     clip: CropClip,
@@ -101,18 +108,18 @@ def _capture(
     watch: Stopwatch,
     progress: Progress,
 ) -> Captured:
-    """From crops to a clip of the rig."""
+    """From crops to a clip of the rig; `known`: with the pose it is known in."""
     frames, full, side = len(subject), subject.camera, model.network.config.side
     with watch.stage("crops"):
         for crops in subject.crops(side):
             clip.add(crops)
             progress("crops", len(crops), frames)
     with watch.stage("rig"):
-        known = with_reference(asset, options.reference)
         slim = Slim.of(known)
         reference = reference_of(slim.light, side)
     with watch.stage("learning the rig"):
-        network = network_for(known, model, options.adapt_seconds, progress)
+        seconds = None if options.adapter else options.adapt_seconds
+        network = network_for(known, model, seconds, progress)
 
     def tell(stage: str, done: int) -> None:
         progress(stage, done, 2 * frames if stage == "pose" else frames)

@@ -72,7 +72,7 @@ def capture_batch(
 
     `learning` hears how far the rigs are learnt: (stage, seconds just spent, seconds in all).
     """
-    if engine == "local" and workers is not None and workers > 1:
+    if engine != "local" or (workers or 1) > 1:
         learn_rigs(unfinished(plan.items, folder, shard=shard, redo=redo), options, learning)
     factory = partial(make_worker, _absolute(options.model))
     return run_batch(
@@ -85,7 +85,7 @@ def learn_rigs(items: Sequence[Item], options: Options, learning: Callable[[str,
 
     Rigs that cannot be learnt are passed over: their captures will say why.
     """
-    if options.adapt_seconds is None or not items:
+    if options.adapt_seconds is None or options.adapter is not None or not items:
         return
     from mocapcli.capturing.models import load_model, network_for
     from mocapcli.capturing.rigs import read_rig, with_reference
@@ -115,7 +115,7 @@ def _capture_item(model: "Model", item: Item) -> dict[str, Any]:
 
 def _check(videos: Sequence[Path], rigs: Sequence[Path], options: Options) -> None:
     """What would make every item fail, or mean nothing for more than one, is said before the work begins."""
-    for name, many, what in (("mask", videos, "video"), ("reference", rigs, "rig")):
+    for name, many, what in (("mask", videos, "video"), ("reference", rigs, "rig"), ("adapter", rigs, "rig")):
         if getattr(options, name) is not None and len(many) > 1:
             raise UsageError(f"--{name} belongs to one {what}, here are {len(many)}")
     if not videos or not rigs:
@@ -149,9 +149,10 @@ def _item(pair: Pair, options: Options, digest: str) -> Item:
         places[name] = folder and folder.absolute() / f"{pair.output.stem}{ending}"
     mask = options.mask and options.mask.absolute()
     reference = options.reference and str(Path(options.reference).absolute())  # FILE:FRAME stays one
+    adapter = options.adapter and options.adapter.absolute()
     places |= {"mask": mask, "reference": reference, "segment_model": _absolute(options.segment_model)}
-    inputs = (pair.video, pair.rig, *([mask] if mask else []))
-    return Item(pair.output.name, pair.output, inputs, (pair, replace(options, **places)), digest)
+    own = replace(options, **places, adapter=adapter)
+    return Item(pair.output.name, pair.output, (pair.video, pair.rig, *own.read), (pair, own), digest)
 
 
 def _absolute(name: str | Path | None) -> str | None:

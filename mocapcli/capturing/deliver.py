@@ -10,6 +10,7 @@ from mocapcli.capturing.options import Options
 from mocapcli.capturing.report import Stopwatch, check_confidence, write_confidence
 from mocapcli.errors import UnsupportedError, UsageError, WriteError
 from mocapcli.formats import find_format, write_asset
+from mocapcli.whole_file import spare_inputs
 
 if TYPE_CHECKING:
     from mocapcli.capturing.api import Captured, Progress
@@ -27,16 +28,16 @@ def check_outputs(options: Options, inputs: Sequence[Path]) -> None:
     _check_suffix(options.preview, (".mp4", ".gif"), "a preview is an .mp4 or .gif file")
     _check_suffix(options.view, (".html", ".htm"), "a page is an .html file")
     others = (options.confidence, options.report, options.preview, options.view)
+    if options.debug_dir is not None and options.debug_dir.exists() and not options.debug_dir.is_dir():
+        raise WriteError("this is a file, and --debug-dir needs a folder", path=options.debug_dir)
     paths = [*options.output, *(path for path in others if path is not None)]
     for number, path in enumerate(paths):
         if not path.parent.is_dir():
             raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
         if path in paths[:number]:
             raise UsageError(f"{path} is to be written twice")
-        for read in inputs:
-            if not options.overwrite and path.exists() and read.exists() and path.samefile(read):
-                remedy = "--overwrite replaces it all the same"
-                raise WriteError(f"this is the file {read} itself", path=path, remedy=remedy)
+        if not options.overwrite:
+            spare_inputs(path, inputs)
 
 
 def _check_suffix(path: Path | None, known: tuple[str, ...], problem: str) -> None:
@@ -49,9 +50,9 @@ def deliver(
 ) -> None:
     """Write all that was asked for but the report."""
     with watch.stage("writing"):
-        asset = captured.asset.with_motions([captured.motion])
+        asset = captured.asset.with_new_motions([captured.motion], keep=False)
         for path in options.output:
-            write_asset(path, asset)
+            write_asset(path, captured.asset.with_new_motions([captured.motion], options.keep_clips))
         if options.confidence is not None:
             write_confidence(options.confidence, captured.confidence)
         if options.view is not None:

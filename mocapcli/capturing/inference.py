@@ -4,7 +4,7 @@ Stage 1 sees joints in the crops, geometry puts them into the level frame (`spac
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,16 +15,13 @@ from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.report import Stopwatch
 from mocapcli.capturing.sight import see
 from mocapcli.capturing.space import Lenses, level, to_space
-from mocapcli.capturing.threads import one_thread
 from mocapcli.capturing.turning import root_of, stand, turn
 from mocapcli.network.encoder import TRAINED_HERE
 from mocapcli.network.model import MotionNetwork
+from mocapcli.network.threads import one_thread
 from mocapcli.network.views import bins_to_yaw
 from mocapcli.render.camera import Camera
 from mocapcli.training.batches import RenderedReference
-from mocapcli.training.filming import render_reference
-from mocapcli.training.samples import SceneRig
-from mocapcli.types import Asset
 
 LAPLACE_DEVIATION = 2**0.5
 Points = Float[np.ndarray, "frames joints 3"]
@@ -44,14 +41,6 @@ class PoseTrack:
     seen: Bool[np.ndarray, " frames"]
     pitch: float  # of the video's camera, radians, looking down
     size: float  # of the rig, metres
-
-
-def reference_of(asset: Asset, side: int) -> RenderedReference:
-    """The rig as the network meets it: its reference pose is the first frame of the first clip, else the rest pose."""
-    found = render_reference(SceneRig.of(asset, invent_only=True), None, side)
-    if found.rig.deforms.any():
-        return found
-    return replace(found, rig=replace(found.rig, deforms=np.ones(found.rig.joints, bool)))
 
 
 @torch.inference_mode()

@@ -45,7 +45,7 @@ def network_for(
     if seconds is None:
         return model.network
     from mocapcli.adapting.adapt import Progress
-    from mocapcli.adapting.api import adapt_rig
+    from mocapcli.adapting.api import adapt_rig, is_known
 
     told = 0
 
@@ -55,7 +55,9 @@ def network_for(
         told += done
         progress(f"learning the rig, joints {reached.figures['mpjpe_percent']:.0f} % off", done, round(seconds))
 
-    return adapt_rig(asset, model.network, seconds, watch=watch).network
+    # Learnt by `mocap adapt --no-clips`, it is to be found here as well.
+    without = is_known(asset, model.network, False) and not is_known(asset, model.network, True)
+    return adapt_rig(asset, model.network, seconds, use_clips=not without, watch=watch).network
 
 
 def shipped_model() -> Path:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from mocapcli.adapting.budget import parse_budget
+from mocapcli.capturing.rigs import split_reference
 from mocapcli.errors import UsageError
 
 RootMotion = Literal["full", "in-place", "none"]
 Box = tuple[float | int, float | int, float | int, float | int]
+
+MOST_ROUNDS = 16  # of stage 3
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Options:
     output: tuple[Path, ...] = ()
     model: str | Path | None = None  # name or folder; None: the one that comes with mocap
     adapt: str = "3m"  # time to learn the rig first, unless that was done before; or "off"
+    adapter: Path | None = None  # of `mocap adapt RIG -o FILE`, instead of learning
     reference: str | Path | None = None  # FILE or FILE:FRAME whose pose is the known one; None: the rig's own
     start: float | int | None = None
     end: float | int | None = None
@@ -37,6 +41,7 @@ class Options:
     preview: Path | None = None
     view: Path | None = None
     debug_dir: Path | None = None
+    keep_clips: bool = False  # write the rig's own clips too, behind the captured one
     overwrite: bool = False  # let an output be the video or the rig itself
 
     def __post_init__(self) -> None:
@@ -44,11 +49,19 @@ class Options:
         for name in ("polish", "refine_iterations"):
             if (getattr(self, name) or 0) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative")
+        if (self.refine_iterations or 0) > MOST_ROUNDS:
+            raise UsageError(f"--refine-iterations {self.refine_iterations} is more than {MOST_ROUNDS}")
         if self.root not in ("full", "in-place", "none"):
             raise UsageError(f"--root must be full, in-place or none, not {self.root!r}")
         if self.start is not None and self.end is not None and self.start >= self.end:
             problem = f"the part from {self.start:g} s to {self.end:g} s is empty"
             raise UsageError(problem, remedy="check --start and --end")
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """Files that are read beside the video and the rig."""
+        pose = [] if self.reference is None else [split_reference(str(self.reference))[0]]
+        return (*pose, *(path for path in (self.mask, self.adapter) if path is not None))
 
     @property
     def adapt_seconds(self) -> float | None:

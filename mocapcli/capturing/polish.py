@@ -10,13 +10,13 @@ from torch import Tensor
 
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
-from mocapcli.capturing.threads import one_thread
 from mocapcli.capturing.turning import bones_of
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.kinematics import slerp
 from mocapcli.network.graph import DepthLevels, build_levels
 from mocapcli.network.kinematics import forward_kinematics, local_to_world_rotations, world_to_local_rotations
 from mocapcli.network.reference import RigReference
+from mocapcli.network.threads import one_thread
 from mocapcli.render.camera import Camera
 
 OVERLAP = 24

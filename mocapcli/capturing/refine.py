@@ -11,7 +11,6 @@ from scipy.spatial.transform import Rotation
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
-from mocapcli.capturing.threads import one_thread
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.errors import MocapError
 from mocapcli.kinematics import continuous, matrix_to_quat, quat_to_matrix, slerp
@@ -19,6 +18,7 @@ from mocapcli.network.model import MotionNetwork
 from mocapcli.network.reference import RigReference
 from mocapcli.network.refiner_body import Body
 from mocapcli.network.refiner_run import refine_world
+from mocapcli.network.threads import one_thread
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import prepare
 from mocapcli.types import Rig
@@ -34,6 +34,8 @@ def iterations_of(network: MotionNetwork, asked: int | None) -> int:
     """Rounds of stage 3: as many as asked for, else the usual ones of a model that holds it."""
     if asked is None:
         return 0 if network.refiner is None else ITERATIONS
+    if asked and network.refiner is None:
+        raise MocapError("the model holds no refiner (stage 3)", remedy="leave --refine-iterations out")
     return asked
 
 
@@ -53,7 +55,7 @@ def refine(
         return pose
     refiner = network.refiner
     if refiner is None:
-        raise MocapError("the model holds no refiner (stage 3)", remedy="leave --refine-iterations out")
+        raise MocapError("the model holds no refiner (stage 3)")
     body, cameras = Body.of(prepare(rig), reference), upright_cameras(clip, full, pose.pitch)
     rotations, placed, done = pose.rotations.copy(), pose.placed.copy(), 0
     for first, last in windows(len(clip), window_length(reference.joints, OVERLAP), OVERLAP):

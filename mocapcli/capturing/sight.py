@@ -19,9 +19,10 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.network.encoder import unit
 from mocapcli.network.reference import RigBatch, batch_rigs
+from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose
 from mocapcli.network.views import YAW_BINS, bins_to_yaw, decide_facing
-from mocapcli.side_by_side import MOST, side_by_side
+from mocapcli.side_by_side import side_by_side
 from mocapcli.training.batches import RenderedReference, collate_views, images_to_tensor
 
 BLOCK = 32  # frames encoded together
@@ -70,10 +71,6 @@ class Scene:
         tangents = torch.tensor([camera.width / 2 / float(camera.focal) for camera in clip.cameras])[None]
         return cls(stage, clip, rig, queries, tangents.float().to(device))
 
-    @property
-    def threads(self) -> int:
-        return MOST if self.tangents.device.type == "cpu" and torch.get_num_threads() == 1 else 1
-
     @torch.inference_mode()
     def glance(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
         """Scores of each frame's facing."""
@@ -117,7 +114,7 @@ def see(stage: VideoToPose, reference: RenderedReference, clip: CropClip, progre
     joints, frames = reference.rig.joints, len(clip)
     sight, done = Sight.blank(facing.numpy(), joints), 0
     stretches = list(windows(frames, window_length(joints, OVERLAP), OVERLAP))
-    estimates = side_by_side(partial(scene.look, facing), stretches, scene.threads)
+    estimates = side_by_side(partial(scene.look, facing), stretches, at_once(scene.tangents.device))
     for (first, last), estimate in zip(stretches, estimates, strict=True):
         part, share = slice(first, last), takeover(first, last, done)
         for name in ("places", "depth", "spread", "half_width", "pitch"):
@@ -133,7 +130,8 @@ def _facing_logits(scene: Scene, progress: Progress) -> Float[Tensor, "frames bi
     frames = len(scene.clip)
     logits = torch.zeros(frames, YAW_BINS)
     stretches = [(first, min(first + BLOCK, frames)) for first in range(0, frames, BLOCK)]
-    for (first, last), scores in zip(stretches, side_by_side(scene.glance, stretches, scene.threads), strict=True):
+    looks = side_by_side(scene.glance, stretches, at_once(scene.tangents.device))
+    for (first, last), scores in zip(stretches, looks, strict=True):
         logits[first:last] = scores
         progress(last - first)
     logits[torch.from_numpy(~scene.clip.seen)] = 0

@@ -16,7 +16,10 @@ def adapt(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Adapter file. Default: the cache, where capture finds it."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Adapter file, for capture --adapter. Default: the cache.",
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(help="Time to learn.", min=0.05)] = 5.0,
@@ -34,6 +37,9 @@ def adapt(
 
     What was learnt is kept, so that it is done once for a rig; asked for more time, it goes on where it stopped.
     """
+    from mocapcli.capturing import check_installed
+
+    check_installed()
     from mocapcli.adapting.api import adapt_rig
     from mocapcli.capturing.models import load_model
     from mocapcli.capturing.rigs import read_rig, with_reference
@@ -47,7 +53,8 @@ def adapt(
     origin, figures = adapted.adapter.origin, adapted.adapter.origin.figures
     done = "was learnt already" if adapted.from_cache else "learnt"
     typer.echo(
-        f"{adapted.path}: {origin.rig_name} {done}, {origin.samples} pictures in {origin.seconds / 60:.1f} min;"
+        f"{adapted.path or 'not kept'}: {origin.rig_name} {done}, {origin.samples} pictures in"
+        f" {origin.seconds / 60:.1f} min;"
         f" joints {figures['mpjpe_percent']:.1f} % of its size off,"
         f" facing within 30° in {100 * figures['facing_within_30']:.0f} % of pictures never learnt from"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mocapcli.commands.shared import KeepClipsOption
 from mocapcli.console import note, warnings_as_notes
 from mocapcli.errors import UsageError
 
@@ -38,6 +39,9 @@ ModelOption = Annotated[
 AdaptOption = Annotated[
     str, typer.Option(metavar="TIME|off", help="Learn the rig for this long, unless that was done before.")
 ]
+AdapterOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="What mocap adapt RIG -o FILE learnt, instead of --adapt.")
+]
 ReferenceOption = Annotated[
     str | None,
     typer.Option(metavar="FILE[:FRAME]", help="Pose the rig is known in. Default: its first clip's first frame."),
@@ -65,13 +69,12 @@ RefineIterationsOption = Annotated[
         metavar="N",
         help="Rounds of drawing the rig and comparing (stage 3).",
         min=0,
-        max=100,
         show_default="1 if the model can",
     ),
 ]
 FiltersOption = Annotated[
     list[str] | None,
-    typer.Option("--filter", metavar="NAME[:OPTION=VALUE,…]", help="As of mocap convert; none: raw output."),
+    typer.Option("--filter", metavar="NAME[:OPTION=VALUE,…]", help="As of mocap convert. Default: no filter."),
 ]
 ConfidenceOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write how sure each joint is (.csv or .npz).")
@@ -95,6 +98,7 @@ def capture(
     output: OutputOption = None,
     model: ModelOption = None,
     adapt: AdaptOption = "3m",
+    adapter: AdapterOption = None,
     reference: ReferenceOption = None,
     start: Annotated[float | None, typer.Option(help="First second of the video.", min=0)] = None,
     end: Annotated[float | None, typer.Option(help="Last second of the video.", min=0)] = None,
@@ -114,6 +118,7 @@ def capture(
     preview: PreviewOption = None,
     view: Annotated[Path | None, typer.Option(metavar="HTML", help="Page that plays the result in 3D.")] = None,
     debug_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write crops, masks and joints seen.")] = None,
+    keep_clips: KeepClipsOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let an output be VIDEO or RIG itself.")] = False,
     to: ToOption = None,
     workers: WorkersOption = None,
@@ -136,10 +141,11 @@ def capture(
 
     check_installed()
     options = Options(segment=segment, box=_box(box), mask=mask, segment_model=segment_model, subject=subject, fov=fov)
-    options = replace(options, model=model, adapt=adapt, reference=reference, start=start, end=end, fps=fps, root=root)
+    options = replace(options, model=model, adapt=adapt, adapter=adapter, reference=reference, start=start, end=end)
+    options = replace(options, fps=fps, root=root)
     options = replace(options, polish=polish, refine_iterations=refine_iterations, filter=tuple(filters or ()))
     options = replace(options, output=tuple(output or ()), confidence=confidence, report=report, preview=preview)
-    options = replace(options, view=view, debug_dir=debug_dir, overwrite=overwrite)
+    options = replace(options, view=view, debug_dir=debug_dir, keep_clips=keep_clips, overwrite=overwrite)
     many = Many(to, engine, workers, shard, redo)
     if are_many(videos, rigs, options.output, many):
         raise typer.Exit(capture_many(videos, rigs, options, many))

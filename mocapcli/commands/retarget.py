@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mocapcli.commands.shared import KeepClipsOption
 from mocapcli.console import note, warnings_as_notes
-from mocapcli.errors import InvalidDataError, UsageError, WriteError
+from mocapcli.errors import InvalidDataError, UsageError
 
 if TYPE_CHECKING:
     from mocapcli.retarget.api import RetargetOptions, RetargetReport
@@ -51,6 +52,7 @@ def retarget(
         list[str] | None,
         typer.Option("--filter", metavar="NAME[:OPTION=VALUE,…]", help="As of mocap convert: contact, smooth, …"),
     ] = None,
+    keep_clips: KeepClipsOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be IN or RIG itself.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -59,7 +61,7 @@ def retarget(
     Start with --list to see which joint would drive which. Feet are kept on the ground as a whole; where they slide,
     --filter contact holds them.
     """
-    from mocapcli.filters.chain import parse_filters
+    from mocapcli.filters.chain import filter_asset, parse_filters
     from mocapcli.retarget.api import RetargetOptions
 
     if not output and not list_pairs:
@@ -72,7 +74,8 @@ def retarget(
         if list_pairs:
             _list(here, there, options, as_json)
         else:
-            report = _write(here, there, options, steps, output or [], source)
+            moved, report = _move(here, there, options, source)
+            _write(output or [], there.with_new_motions(filter_asset(moved, steps).motions, keep_clips))
     for line in warned:
         note(line)
     if not list_pairs:
@@ -81,13 +84,12 @@ def retarget(
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], overwrite: bool) -> None:
     from mocapcli.formats import find_writer
+    from mocapcli.whole_file import spare_inputs
 
     for path in outputs:
         find_writer(path)
-        for read in inputs:
-            if not overwrite and path.exists() and read.exists() and path.samefile(read):
-                remedy = "--overwrite replaces it all the same"
-                raise WriteError(f"this is the file {read} itself", path=path, remedy=remedy)
+        if not overwrite:
+            spare_inputs(path, inputs)
 
 
 def _read(source: Path, rig: Path, clips: Sequence[str], z_up: bool) -> "tuple[Asset, Asset]":
@@ -101,27 +103,21 @@ def _read(source: Path, rig: Path, clips: Sequence[str], z_up: bool) -> "tuple[A
     return here.with_motions(choose_clips(here.motions, clips)), read_asset(rig)
 
 
-def _write(
-    here: "Asset",
-    there: "Asset",
-    options: "RetargetOptions",
-    steps: Any,
-    outputs: Sequence[Path],
-    source: Path,
-) -> "RetargetReport":
-    from mocapcli.filters.chain import filter_asset
-    from mocapcli.formats import write_asset
+def _move(here: "Asset", there: "Asset", options: "RetargetOptions", source: Path) -> "tuple[Asset, RetargetReport]":
     from mocapcli.retarget.api import retarget as move
 
     try:
-        moved, report = move(here, there, options)
+        return move(here, there, options)
     except InvalidDataError as error:
         error.path = error.path or source
         raise
-    moved = filter_asset(moved, steps)
+
+
+def _write(outputs: Sequence[Path], asset: "Asset") -> None:
+    from mocapcli.formats import write_asset
+
     for path in outputs:
-        write_asset(path, moved)
-    return report
+        write_asset(path, asset)
 
 
 def _tell(report: "RetargetReport", outputs: Sequence[Path], as_json: bool) -> None:

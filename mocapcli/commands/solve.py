@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mocapcli.commands.shared import KeepClipsOption
 from mocapcli.console import note, warnings_as_notes
 from mocapcli.errors import UsageError
 
@@ -93,6 +94,8 @@ def solve(
     which: WhichOption = None,
     least_confidence: LeastConfidenceOption = 0.1,
     model: ModelOption = None,
+    keep_clips: KeepClipsOption = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be POSITIONS or RIG itself.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Put 3D joint tracks (DeepLabCut, Anipose, OpenCap, markers, …) on a rig as an animation.
@@ -103,6 +106,7 @@ def solve(
     from mocapcli.solving.api import SolveOptions
 
     _check(output, list_names, scale, start, end)
+    _check_outputs(output or [], [] if overwrite else [positions, rig])
     options = SolveOptions(
         tuple(names or ()), model, up, scale, keep_scale, rate, fps, start, end, which, least_confidence
     )
@@ -112,7 +116,8 @@ def solve(
         return
     with warnings_as_notes() as warned:
         motion, report = _solve(tracks, asset, options)
-        _write(output or [], asset, motion)
+        for path in output or []:
+            _write(path, asset.with_new_motions([motion], keep_clips))
     for line in warned:
         note(line)
     _tell(report, output or [], as_json)
@@ -127,11 +132,16 @@ def _check(
         raise UsageError(f"--scale must be positive, not {scale:g}")
     if start is not None and end is not None and start > end:
         raise UsageError(f"--start {start:g} is later than --end {end:g}")
-    if output:
-        from mocapcli.formats import find_writer
 
-        for path in output:  # before the work, not after it
-            find_writer(path)
+
+def _check_outputs(outputs: Sequence[Path], spared: Sequence[Path]) -> None:
+    """Before the work, not after it."""
+    from mocapcli.formats import find_writer
+    from mocapcli.whole_file import spare_inputs
+
+    for path in outputs:
+        find_writer(path)
+        spare_inputs(path, spared)
 
 
 def _read(positions: Path, rig: Path, options: "SolveOptions") -> "tuple[Tracks, Asset]":
@@ -159,11 +169,10 @@ def _solve(tracks: "Tracks", asset: "Asset", options: "SolveOptions") -> "tuple[
     return solution.motion, solution.report
 
 
-def _write(paths: Sequence[Path], asset: "Asset", motion: "Motion") -> None:
+def _write(path: Path, asset: "Asset") -> None:
     from mocapcli.formats import write_asset
 
-    for path in paths:
-        write_asset(path, asset.with_motions([motion]))
+    write_asset(path, asset)
 
 
 def _tell(report: "SolveReport", output: Sequence[Path], as_json: bool) -> None:

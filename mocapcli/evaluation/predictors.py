@@ -11,13 +11,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mocapcli.capturing.inference import PoseTrack, infer, reference_of
+from mocapcli.capturing.inference import PoseTrack, infer
 from mocapcli.capturing.refine import refine
 from mocapcli.evaluation.crops import cut_clip
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.model import MotionNetwork
 from mocapcli.render.camera import Camera
 from mocapcli.training.batches import RenderedReference
+from mocapcli.training.filming import reference_of
 from mocapcli.types import Asset
 
 HELD_RIGS = 16

@@ -1,7 +1,6 @@
 """What is evaluated, and on what: assets, caches and zoos to a cache, weights to a digest, code to a commit."""
 
 import hashlib
-import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from mocapcli.data.cache import INDEX, Cache, Entry, open_cache, write_index
 from mocapcli.data.simplify import simplify_asset
 from mocapcli.errors import ReadError
 from mocapcli.types import Asset
+from mocapcli.user_cache import cache_folder
 
 ZOO_SEED = 1_000_000_000  # far from the seeds anybody trains on
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,13 +27,8 @@ def cache_of_assets(assets: Path) -> Cache:
     files = sorted(path for path in assets.rglob("*") if path.is_file())
     facts = [f"{path}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in files]
     digest = hashlib.sha256("\n".join([__version__, *facts]).encode()).hexdigest()[:16]
-    folder = user_cache() / "assets" / digest
+    folder = cache_folder() / "assets" / digest
     return open_cache(folder) if (folder / INDEX).exists() else build_cache(assets, folder)
-
-
-def user_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mocapcli"
 
 
 def cache_of_zoo(count: int, split: str, folder: Path, progress_bar: bool = True) -> Cache:

@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mocapcli.errors import ReadError
+from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.refiner import Refiner, RefinerConfig
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
+from mocapcli.whole_file import whole_file
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 PARTS: dict["Stage", str] = {"pose": "video_to_pose.", "rotation": "rotation.", "refine": "refiner."}
@@ -50,12 +51,12 @@ def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]
     folder.mkdir(parents=True, exist_ok=True)
     held = tuple(PARTS[stage] for stage in config.stages)
     weights = {name: value for name, value in weights.items() if name.startswith(held)}
-    part = folder / (WEIGHTS + ".part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, part)
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    part.replace(folder / WEIGHTS)
+    with whole_file(folder / WEIGHTS) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     text = json.dumps({"network": asdict(config), "sha256": digest}, indent=1)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    with whole_file(folder / CONFIG) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
     return digest
 
 
@@ -122,4 +123,8 @@ def parameter_count(network: nn.Module) -> int:
 
 def choose_device(name: str | None = None) -> torch.device:
     """The named device, else the GPU if there is one."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = ["cpu", *(gpu for gpu, usable in gpus.items() if usable)]
+    if name is not None and name.partition(":")[0] not in there:
+        raise UsageError(f"there is no device {name!r} here", remedy=f"known: {', '.join(there)}")
+    return torch.device(name or ("cuda" if gpus["cuda"] else "cpu"))

@@ -13,8 +13,9 @@ from mocapcli.network.refiner import Refiner, Scene
 from mocapcli.network.refiner_body import Body, from_camera, look_at, surface_weights, to_camera, view_of
 from mocapcli.network.refiner_pose import World
 from mocapcli.network.refiner_settle import settle
+from mocapcli.network.threads import at_once
 from mocapcli.render.camera import Camera
-from mocapcli.side_by_side import MOST, side_by_side
+from mocapcli.side_by_side import side_by_side
 
 RUN = 48  # frames refined at a time …
 MARGIN = 8  # … and seen besides on either side, so that seams do not show
@@ -57,7 +58,7 @@ def refine_world(
         better = _refine_run(refiner, body, crops[part], cameras[low:high], world[part], seen[part], iterations)
         return kept, better[kept.start - low : kept.stop - low]
 
-    threads = MOST if next(refiner.parameters()).device.type == "cpu" else 1
+    threads = at_once(next(refiner.parameters()).device)
     for kept, better in side_by_side(refine_from, range(0, len(world) if iterations else 0, RUN), threads):
         refined[kept] = better
     refined[~seen] = world[~seen]

@@ -184,7 +184,7 @@ class VideoToPose(nn.Module):
         """Everything that does not depend on a facing: picture features and joint queries. Crops: bytes or 0 … 1."""
         images = [unit(crops).flatten(0, 1), unit(views.crops).flatten(0, 1)]
         seen = self.encoder(torch.cat(images))  # one batch: they are normalised alike
-        own, reference = seen.split([len(part) for part in images])  # type: ignore[no-untyped-call]
+        own, reference = seen.split([len(part) for part in images])
         return own, self.queries(rig, views, reference)
 
     def glance(

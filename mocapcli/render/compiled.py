@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any, TypeVar
 
 import numba
 from numba.np.ufunc import parallel
+
+from mocapcli.cores import cores
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 RELAXED = {"contract", "nsz", "arcp"}  # NaN and infinity keep their meaning: the guards depend on it
@@ -56,5 +57,4 @@ def thread_count() -> int:
     """
     if getattr(parallel, "_is_initialized", False):
         return int(numba.get_num_threads())
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(int(numba.config.NUMBA_NUM_THREADS), allowed))
+    return max(1, min(int(numba.config.NUMBA_NUM_THREADS), cores()))

@@ -11,6 +11,9 @@ from mocapcli.network.video_to_pose import VideoToPoseConfig
 from mocapcli.toml_text import parse_toml
 from mocapcli.training.objectives import PoseWeights
 
+STAGES = ("pose", "rotation", "joint", "refine")
+WORDS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -77,6 +80,14 @@ class TrainConfig:
     workers: int = 0  # rendering processes
     half: bool = False  # bf16 on the processor too: about twice as fast on those that know it
     stage: Stage | Literal["joint"] = "pose"  # joint: pose and rotation at once
+
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise UsageError(f"--set stage={self.stage}: no such stage", remedy=f"known: {', '.join(STAGES)}")
+        for name in ("steps", "warmup", "evaluate_every"):
+            least = 1 if name == "evaluate_every" else 0
+            if getattr(self, name) < least:
+                raise UsageError(f"--set {name}={getattr(self, name)}: {least} is the least")
 
     @property
     def trained(self) -> tuple[Stage, ...]:
@@ -151,8 +162,6 @@ def _set(plain: dict[str, Any], path: list[str], text: str) -> None:
         raise UsageError(f"--set: no setting {path[-1]!r}", remedy=f"known: {', '.join(sorted(plain))}")
     present = plain[path[-1]]
     try:
-        plain[path[-1]] = (
-            text.lower() in ("1", "true", "yes", "on") if isinstance(present, bool) else type(present)(text)
-        )
-    except (TypeError, ValueError):
+        plain[path[-1]] = WORDS[text.lower()] if isinstance(present, bool) else type(present)(text)
+    except (KeyError, TypeError, ValueError):
         raise UsageError(f"--set {'.'.join(path)}: {text!r} is no {type(present).__name__}") from None

@@ -1,5 +1,7 @@
 """What a batch shows of one rig: its reference pose, clips and single pictures of it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mocapcli.data.appearance import Appearance
@@ -8,6 +10,7 @@ from mocapcli.network.reference import reference_of_rig
 from mocapcli.training.batches import RenderedReference
 from mocapcli.training.config import DataConfig
 from mocapcli.training.samples import ClipSample, SceneRig, joined
+from mocapcli.types import Asset
 
 CLIPS_PER_LOOK, STILLS_PER_LOOK = 3, 8  # that show a rig alike: dressing it takes as long as filming a clip
 MADE_NOISE, STEADY = 0.02, 0.8  # the most on true positions, in sizes; its share that stays from frame to frame
@@ -26,6 +29,17 @@ def render_reference(rig: SceneRig, random: np.random.Generator | None, side: in
     world[:, :3, :3], world[:, :3, 3] = reference.reference_rotations, reference.reference_positions
     crops, cameras = rig.reference_views(world, side)
     return RenderedReference(reference, crops, tuple(cameras))
+
+
+def reference_of(asset: Asset, side: int) -> RenderedReference:
+    """A rig as the network meets it: its reference pose is the first frame of the first clip, else the rest pose.
+
+    Where nothing is bound to any joint, all of them count.
+    """
+    found = render_reference(SceneRig.of(asset, invent_only=True), None, side)
+    if found.rig.deforms.any():
+        return found
+    return replace(found, rig=replace(found.rig, deforms=np.ones(found.rig.joints, bool)))
 
 
 def film(

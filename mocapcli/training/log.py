@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from mocapcli.training.curves import draw_curves
+from mocapcli.whole_file import whole_file
 
 
 class Log:
@@ -96,6 +97,5 @@ def _keep_until(path: Path, step: int) -> None:
         return
     lines = path.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.count(",") == 3 and int(line.partition(",")[0]) <= step]
-    part = path.with_name(path.name + ".part")
-    part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as temporary:
+        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -1,5 +1,6 @@
 """The training loop, from top to bottom; `tasks` says what is trained."""
 
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from mocapcli.network.model import MotionNetwork, choose_device
 from mocapcli.training.begin import copy_weights, load_given, with_given_stages
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.log import Log, Pace, Silence
-from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights
+from mocapcli.training.state import MovingAverage, TrainState, check_same_run, load_state, save_state, save_weights
 from mocapcli.training.stop import Stop
 from mocapcli.training.stream import load_batches, share_out
 from mocapcli.training.tasks import TASKS
@@ -163,7 +164,7 @@ class Trainer:
         done = self.state.step / self.config.steps
         if self.minutes is not None:
             done = max(done, self.state.elapsed / max(60 * self.minutes, 1e-9))
-        warm = min(1.0, (self.state.step + 1) / self.config.warmup)
+        warm = min(1.0, (self.state.step + 1) / max(1, self.config.warmup))
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
     def _resume(self) -> None:
@@ -172,6 +173,7 @@ class Trainer:
             copy_weights(self.given, self.network)
             self.average = MovingAverage(self.network, self.config.ema)
             return
+        check_same_run(json.loads(content["config"]), self.config, self.folder)
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.average.weights = {name: value.to(self.device) for name, value in content["average"].items()}

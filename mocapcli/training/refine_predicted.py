@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mocapcli.capturing.clip import CropClip
-from mocapcli.capturing.inference import infer, reference_of
+from mocapcli.capturing.inference import infer
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.model import MotionNetwork, load_network
@@ -17,6 +17,7 @@ from mocapcli.network.refiner_body import to_camera
 from mocapcli.render.camera import Camera
 from mocapcli.subject.find import Crops
 from mocapcli.training.batches import RenderedReference
+from mocapcli.training.filming import reference_of
 from mocapcli.training.stream import HELD_RIGS, scene_rig
 
 LOST = 60.0  # degrees that joints are turned wrongly, on average, beyond which there is nothing to refine

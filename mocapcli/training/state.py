@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mocapcli.errors import ReadError
+from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.model import save_network
 from mocapcli.training.config import TrainConfig
+from mocapcli.whole_file import whole_file
 
 STATE = "state.pt"
 
@@ -62,9 +63,20 @@ def save_state(
         "random": torch.get_rng_state(),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (STATE + ".part")
-    torch.save(content, part)
-    part.replace(folder / STATE)
+    with whole_file(folder / STATE) as temporary:
+        torch.save(content, temporary)
+
+
+def check_same_run(before: dict[str, Any], config: TrainConfig, folder: Path) -> None:
+    """Weights of another size or stage cannot go on; rates, data and lengths may change on the way."""
+    now = json.loads(json.dumps(asdict(config)))
+    for settings in (before, now):
+        settings["network"].pop("stages", None)
+    if before["stage"] != now["stage"] or before["network"] != now["network"]:
+        raise UsageError(
+            f"{folder} holds a run of stage {before['stage']!r} with other settings of the network",
+            remedy="name another folder with -o",
+        )
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

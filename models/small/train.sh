@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the weights in this folder were made, in one command:
+# Trains such a model anew, in one command (docs/TRAINING.md tells what the weights in this folder had):
 #
 #     bash models/small/train.sh ASSETS OUT
 #

@@ -2,7 +2,8 @@
 
 `python tests/benchmarks/ablation.py CACHE -o FOLDER --steps 2000` prints a table and leaves ablation.csv
 and a folder for each run (log.csv, curves.png). A run that was killed goes on where it was. Families that judge are
-those `mocap train` never trains on. Degrees and per cent: lower is better.
+those `mocap train` never trains on; with `--rig NAME` one rig alone is learnt, and judged by other pictures of it: from
+nothing to knowing which way it faces takes minutes then. Degrees and per cent: lower is better.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import csv
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,15 +20,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from mocapcli.data.cache import Cache
 from mocapcli.network.attention import GraphAttention
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.reference import RigBatch
 from mocapcli.network.video_to_pose import LookRound
-from mocapcli.training import loop
+from mocapcli.training import loop, stream
 from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig, load_config
 from mocapcli.training.loop import Trainer
 from mocapcli.training.state import MovingAverage
+from mocapcli.training.stream import Families
 from mocapcli.training.tasks import TASKS, Task
 
 CPU = torch.device("cpu")
@@ -151,6 +155,8 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(1)
     loop.VALIDATION_BATCHES = options.judges
+    if options.rig:
+        stream.divide_families = partial(one_rig, options.rig)
     chosen = [row for row in ROWS[options.stage] if not options.rows or row.name in options.rows]
     table = []
     for row in chosen:
@@ -159,6 +165,13 @@ def main() -> None:
             {"variant": row.name, "steps": steps} | {name: figures.get(name) for name in FIGURES[options.stage]}
         )
         report(table, options.output / "ablation.csv")
+
+
+def one_rig(name: str, cache: Cache, share: float) -> Families:
+    """The rig with this in its file's name, to learn and to judge."""
+    entry = next(entry for entry in cache.entries if name in entry.source and entry.frames)
+    family = {entry.family: [entry]}
+    return Families(family, family)
 
 
 def run(row: Row, options: argparse.Namespace) -> tuple[int, dict[str, float]]:
@@ -215,8 +228,8 @@ def report(table: list[dict[str, Any]], path: Path) -> None:
         "–" if value is None else f"{value:.2f}" if isinstance(value, float) else value for value in table[-1].values()
     ]
     print("| " + " | ".join(map(str, values)) + " |", flush=True)  # noqa: T201
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, names)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(table)
 
@@ -230,6 +243,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000, help="of each run")
     parser.add_argument("--minutes", type=float, help="of each run, if that is over earlier")
     parser.add_argument("--init", type=Path, action="append", default=[], help="weights that every run starts from")
+    parser.add_argument("--rig", help="learn this rig alone (part of its file's name)")
     parser.add_argument("--judges", type=int, default=16, help="batches that judge")
     parser.add_argument("--rows", nargs="*", help="only these variants")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")

@@ -1,6 +1,6 @@
 """A sheet of captures on rigs never trained on: what the film shows, and what `mocap capture` made of it.
 
-python tests/benchmarks/capture_sheet.py --cache CACHE --output examples/captures.jpg [--model NAME] [--adapt 3m]
+python tests/benchmarks/capture_sheet.py --cache CACHE --output docs/captures.jpg [--model NAME] [--adapt 3m]
 
 One clip of each family of the unseen split is filmed in front of a plain colour, written as a video, and captured on
 the rig as it is in the cache, without its clips. Pairs of pictures: the video, the rig in the captured motion seen by

@@ -2,8 +2,9 @@
 
 python tests/benchmarks/make_benchmark_page.py --cache CACHE --model small --output docs/BENCHMARK.md
 
-CACHE comes from `mocap data build ../shared/assets CACHE`. Settings that the model has no stage for, and splits without
-clips, are named as such. Results are kept in --results; with --reuse those that are there already are not run again.
+CACHE comes from `mocap data build ASSETS -o CACHE --zoo 144`. Settings that the model has no stage for, and splits
+without clips, are named as such. Results are kept in --results; with --reuse those that are there already are not run
+again.
 """
 
 import argparse
@@ -265,10 +266,10 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments += "" if options.adapt is None else f" --adapt {options.adapt}"
     arguments += " --plots" if options.plots else ""
     yield "# Benchmark\n"
-    yield f"Made on {datetime.date.today().isoformat()} at commit {code_commit() or 'unknown'} by\n"
+    yield f"Put together on {datetime.date.today().isoformat()} at commit {code_commit() or 'unknown'} by\n"
     yield f"    python tests/benchmarks/make_benchmark_page.py {arguments} --output docs/BENCHMARK.md\n"
     yield (
-        f"CACHE is made by `mocap data build ASSETS CACHE`; here it holds {len(cache.entries)} files of"
+        f"CACHE is made by `mocap data build ASSETS -o CACHE --zoo 144`; here it holds {len(cache.entries)} files of"
         f" {len({entry.family for entry in cache.entries})} families. The model is `{options.model}`, weights"
         f" {digest[:12]}. Every figure is defined in [METRICS.md](../mocapcli/evaluation/METRICS.md). `copy` repeats"
         " the reference pose, turned to the true facing; skill is 1 − error/copy: one for the truth, nil for what doing"

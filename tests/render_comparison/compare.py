@@ -1,6 +1,6 @@
 """Our renderer against three.js in a headless browser, on real assets.
 
-    python tests/render_comparison/compare.py --assets ../shared/assets --three DIR/node_modules/three
+    python tests/render_comparison/compare.py --assets ASSETS --three DIR/node_modules/three
 
 Writes a contact sheet (ours, three.js, difference × 8) and a table into tests/golden/render/. Both draw the same
 clip, moment, camera and lights at one sample a pixel, so that every pixel can be compared. three.js comes from npm
