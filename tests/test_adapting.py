@@ -117,9 +117,7 @@ def test_replicas_agree_after_a_step_and_the_given_network_is_left_alone(
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert crew.samples == 2 * 2 * 4
     moved = {name for name in one if not torch.equal(one[name], before[name])}
-    fixed = ("video_to_pose.encoder.stem.", "video_to_pose.encoder.down.0.", "video_to_pose.queries.names.")
-    assert not any(name.startswith(fixed) for name in moved), "edges look alike on every rig"
-    assert any(name.startswith("video_to_pose.encoder.down.1.") for name in moved)
+    assert not any("names." in name for name in moved), "a rig knows only its own"
 
 
 def test_an_adapter_comes_back_nearly_as_it_was(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:

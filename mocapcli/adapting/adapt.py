@@ -24,7 +24,7 @@ from mocapcli.training.tasks import look_at
 LR, WARMUP, FINAL_RATE = 5e-4, 20, 0.03
 MEMORY = 0.985  # of the averaged weights, by step
 GRADIENT = 5.0
-WEIGHTS = PoseWeights(facing=0.75)  # a wrong facing spoils everything else
+WEIGHTS = PoseWeights(facing=0.25)
 ROTATION_SHARE = 0.34  # of the steps in which stage 2 learns too
 JUDGED_BATCHES = 3
 MOST_REPLICAS = 16  # pictures of a step grow with them, and steps are what counts in minutes
@@ -97,7 +97,7 @@ class _Crew:
     def __init__(self, network: MotionNetwork, scenes: RigScenes, options: AdaptOptions, device: torch.device) -> None:
         self.scenes, self.device = scenes, device
         self.half = half_pays() if options.half is None else options.half
-        self.network = _with_edges_known(copy.deepcopy(network)).train()
+        self.network = copy.deepcopy(network).train()
         self.weights = _trained(self.network)
         self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0, fused=True)
         self.average = MovingAverage(self.network, MEMORY)
@@ -166,15 +166,8 @@ class _Crew:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _with_edges_known(network: MotionNetwork) -> MotionNetwork:
-    """The network, with that part of its encoder fixed that has nothing to learn from one rig."""
-    for part in getattr(network.video_to_pose.encoder, "general", ()):
-        part.requires_grad_(False)
-    return network
-
-
 def _trained(network: MotionNetwork) -> list[nn.Parameter]:
-    """Everything that is not fixed, but the vectors of names: a rig knows only its own."""
+    """Everything but the vectors of names: a rig knows only its own."""
     parts = (network.video_to_pose, network.rotation)
     return [
         weight

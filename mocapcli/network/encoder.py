@@ -50,11 +50,6 @@ class SmallEncoder(nn.Module):
         self.up = nn.ModuleList([_unit(third, third), _unit(second, second)])
         self.out = nn.Conv2d(second, channels, 1)
 
-    @property
-    def general(self) -> tuple[nn.Module, ...]:
-        """What sees edges and spots, the same in pictures of anything, at half of the work of learning."""
-        return (self.stem, self.down[0])
-
     def forward(self, crops: Crops) -> Features:
         hidden = self.stem(_normalised(crops).contiguous(memory_format=torch.channels_last))
         levels = []

@@ -74,7 +74,7 @@ class Job:
 
     def words(self, options: argparse.Namespace, cache: str, output: str) -> list[str]:
         """The command line."""
-        count = options.per_family if self.split == "unseen" and not self.learnt else options.seen_per_family
+        count = options.per_family if self.split == "unseen" else options.seen_per_family
         look = [] if self.appearance == "own" else ["--appearance", self.appearance]
         # With the plain form beside it every rig would have to be learnt twice.
         direct = [] if options.direct_model is None or self.learnt else ["--direct-model", options.direct_model]
