@@ -169,8 +169,10 @@ def main() -> None:
 
 def one_rig(name: str, cache: Cache, share: float) -> Families:
     """The rig with this in its file's name, to learn and to judge."""
-    entry = next(entry for entry in cache.entries if name in entry.source and entry.frames)
-    family = {entry.family: [entry]}
+    found = [entry for entry in cache.entries if name in entry.source and entry.frames]
+    if not found:
+        raise SystemExit(f"no animated file of the cache has {name!r} in its name")
+    family = {found[0].family: found[:1]}
     return Families(family, family)
 
 

@@ -23,7 +23,7 @@ import torch
 from mocapcli.adapting.api import adapt_rig
 from mocapcli.adapting.scenes import RigScenes
 from mocapcli.capturing.models import load_model
-from mocapcli.data.cache import open_cache
+from mocapcli.data.cache import Cache, Entry, open_cache
 from mocapcli.data.windows import random_of
 from mocapcli.evaluation.canvas import Canvas, new_canvas
 from mocapcli.evaluation.plot import COLOURS, COPY_COLOUR, GRID, nice_top
@@ -80,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         keep, rigs = wanted.keep or Path(folder), {}
         for rig in wanted.rig:
-            asset = cache.load(next(entry for entry in cache.entries if rig in entry.source))
+            asset = cache.load(named(cache, rig))
             rigs[asset.rig.name] = list(learn(network, asset, wanted.seconds, wanted.threads, keep))
     means = [mean(rows) for rows in zip(*rigs.values(), strict=True)]
     say("\n".join(table(rigs | {"mean": means}, wanted.seconds)))
@@ -88,6 +88,13 @@ def main() -> None:
         say(trend(wanted.seconds, means))
     if wanted.plot:
         draw(wanted.plot, rigs | {"mean": means}, wanted.seconds)
+
+
+def named(cache: Cache, rig: str) -> Entry:
+    found = [entry for entry in cache.entries if rig in entry.source]
+    if not found:
+        raise SystemExit(f"no file of the cache has {rig!r} in its name")
+    return found[0]
 
 
 def learn(
