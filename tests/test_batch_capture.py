@@ -98,7 +98,7 @@ def test_plans_hold_wherever_they_are_carried_out(folder: Path, tmp_path: Path, 
     options = Options(model="model", mask=Path("m.mp4"), reference="fish.glb:3", preview=Path(tmp_path / "films"))
     (item,) = plan_batch([Path("clips/swim.mp4")], [Path("fish.glb")], tmp_path, options).items
     assert item.key == "swim-fish.glb" and item.output == tmp_path / "swim-fish.glb"
-    assert item.inputs == tuple(folder / name for name in ("clips/swim.mp4", "fish.glb", "m.mp4"))
+    assert item.inputs == tuple(folder / name for name in ("clips/swim.mp4", "fish.glb", "fish.glb", "m.mp4"))
     _, chosen = item.task
     assert chosen.reference == str(folder / "fish.glb:3") and chosen.preview == tmp_path / "films" / "swim-fish.mp4"
 

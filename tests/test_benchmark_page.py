@@ -61,7 +61,7 @@ def tables(text: str) -> list[list[list[str]]]:
 
 def test_it_says_when_and_how_it_was_made(made) -> None:
     page, _ = made
-    assert re.search(r"Made on 20\d\d-\d\d-\d\d at commit", page)
+    assert re.search(r"Put together on 20\d\d-\d\d-\d\d at commit", page)
     assert "python tests/benchmarks/make_benchmark_page.py --cache CACHE" in page
     assert "mocap eval --setting p2r --split unseen" in page
 

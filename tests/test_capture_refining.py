@@ -13,6 +13,7 @@ from mocapcli.capturing import refine as refining  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
 from mocapcli.capturing.inference import PoseTrack  # noqa: E402
 from mocapcli.capturing.refine import iterations_of, rate_of, refine, steady_turns  # noqa: E402
+from mocapcli.errors import MocapError  # noqa: E402
 from mocapcli.kinematics import quat_to_matrix  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.subject.find import Crops  # noqa: E402
@@ -92,4 +93,6 @@ def test_refined_poses_are_as_steady_as_those_before(monkeypatch) -> None:
 def test_only_models_that_can_refine_do() -> None:
     plain, whole = MotionNetwork(TINY), MotionNetwork(replace(TINY, stages=("pose", "rotation", "refine")))
     assert [iterations_of(plain, None), iterations_of(whole, None), iterations_of(whole, 0)] == [0, 1, 0]
-    assert iterations_of(plain, 3) == 3, "then refine tells what is missing"
+    assert [iterations_of(plain, 0), iterations_of(whole, 3)] == [0, 3]
+    with pytest.raises(MocapError, match="no refiner"):
+        iterations_of(plain, 3)

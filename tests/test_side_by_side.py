@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 from eval_helpers import TINY  # noqa: E402
 from mocapcli.capturing import sight  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
-from mocapcli.network import refiner_run  # noqa: E402
+from mocapcli.network import refiner_run, threads  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.network.refiner_body import Body  # noqa: E402
 from mocapcli.side_by_side import side_by_side  # noqa: E402
@@ -67,8 +67,7 @@ def test_threads_see_and_refine_what_one_would(monkeypatch) -> None:
 
     torch.set_num_threads(1)
     together = found()
-    for module in (sight, refiner_run):
-        monkeypatch.setattr(module, "MOST", 1)
+    monkeypatch.setattr(threads, "MOST", 1)
     alone = found()
     np.testing.assert_array_equal(together[0].facing, alone[0].facing)
     np.testing.assert_array_equal(together[0].places, alone[0].places)

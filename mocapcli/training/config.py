@@ -82,8 +82,6 @@ class TrainConfig:
     stage: Stage | Literal["joint"] = "pose"  # joint: pose and rotation at once
 
     def __post_init__(self) -> None:
-        if self.stage not in STAGES:
-            raise UsageError(f"--set stage={self.stage}: no such stage", remedy=f"known: {', '.join(STAGES)}")
         for name in ("steps", "warmup", "evaluate_every"):
             least = 1 if name == "evaluate_every" else 0
             if getattr(self, name) < least:
@@ -134,6 +132,8 @@ def load_config(preset: str, file: Path | None, overrides: list[str]) -> TrainCo
         if not equals:
             raise UsageError(f"--set {override}: write name=value")
         _set(plain, name.strip().split("."), value.strip())
+    if plain["stage"] not in STAGES:
+        raise UsageError(f"--set stage={plain['stage']}: no such stage", remedy=f"known: {', '.join(STAGES)}")
     return from_plain(TrainConfig, plain)
 
 
