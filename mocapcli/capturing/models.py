@@ -56,7 +56,7 @@ def network_for(
         progress(f"learning the rig, joints {reached.figures['mpjpe_percent']:.0f} % off", done, round(seconds))
 
     # Learnt by `mocap adapt --no-clips`, it is to be found here as well.
-    without = is_known(asset, model.network, False) and not is_known(asset, model.network, True)
+    without = not is_known(asset, model.network, True) and is_known(asset, model.network, False)
     return adapt_rig(asset, model.network, seconds, use_clips=not without, watch=watch).network
 
 

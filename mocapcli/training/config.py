@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.model import NetworkConfig, Stage, from_plain
@@ -11,7 +11,7 @@ from mocapcli.network.video_to_pose import VideoToPoseConfig
 from mocapcli.toml_text import parse_toml
 from mocapcli.training.objectives import PoseWeights
 
-STAGES = ("pose", "rotation", "joint", "refine")
+STAGES = (*get_args(Stage), "joint")
 WORDS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
