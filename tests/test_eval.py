@@ -27,14 +27,16 @@ def test_p2r_json_has_exactly_what_is_promised(capsys, unseen: Cache, model: Pat
     found = evaluated(capsys, unseen, "--model", model)
     assert list(found) == ["split", "setting", "model", "commit", "rows", "families", "notes"]
     assert (found["split"], found["setting"], found["model"]) == ("unseen", "p2r", str(model))
-    measured = [row + tail for tail in ("", "_noise_0.5", "_noise_1") for row in ("closed_form", "factorised", "ours")]
+    each = ("closed_form", "factorised", "one_pass", "ours")
+    measured = [row + tail for tail in ("", "_noise_0.5", "_noise_1") for row in each]
     assert list(found["rows"]) == ["copy", *measured, "direct"]
     assert list(found["families"]) == ["first", "second"]
     assert {"rotation_local_deg", "rotation_world_deg", "mpjpe_percent"} <= set(found["rows"]["ours"])
     for row in ["copy", *measured]:
         mean = np.mean([found["families"][name][row]["rotation_local_deg"] for name in ("first", "second")])
         assert found["rows"][row]["rotation_local_deg"] == pytest.approx(mean)
-    assert found["rows"]["closed_form"]["rotation_local_deg"] < found["rows"]["copy"]["rotation_local_deg"]
+    local = {row: figures["rotation_local_deg"] for row, figures in found["rows"].items()}
+    assert local["closed_form"] < local["copy"] and local["closed_form_noise_1"] < local["one_pass_noise_1"]
 
 
 def test_baselines_never_vanish(capsys, unseen: Cache, model: Path, direct: Path) -> None:

@@ -14,13 +14,15 @@ from mocapcli.data.windows import Window, cut_motion, random_of
 from mocapcli.evaluation.cases import Case, Shot, pose_from_rotations, pose_of, subject_of
 from mocapcli.evaluation.run import Job
 from mocapcli.metrics import Pose, Subject
-from mocapcli.network.anchored import estimate_deltas, estimate_noise
+from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
 from mocapcli.network.rotation_head import RotationHead
 
 NOISES = (0.0, 0.005, 0.01)  # of the rig's size, standard deviation of each coordinate
 MEMORY_SECONDS = 0.15  # after which the noise has forgotten all but 1/e of itself
-CLOSED_FORM, FACTORISED = "closed_form", "factorised"
+CLOSED_FORM, ONE_PASS, FACTORISED = "closed_form", "one_pass", "factorised"
+# What a closed form was before ours looked at what lies beyond a joint, at time, at both anchors and at the noise.
+PLAIN = Settings(bend=3.0, rest_share=0.0, stretch=0.0, speed=1e6, sweeps=0, attachments=False)
 Points = Float[np.ndarray, "frames joints 3"]
 Turns = Float[np.ndarray, "frames joints 3 3"]
 
@@ -38,7 +40,8 @@ class PositionsToRotations:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        return tuple(row_name(row, level) for level in self.noises for row in (CLOSED_FORM, FACTORISED, *self.heads))
+        each = (CLOSED_FORM, FACTORISED, ONE_PASS, *self.heads)
+        return tuple(row_name(row, level) for level in self.noises for row in each)
 
     def case(self, cache: Cache, window: Window) -> Case:
         asset = cache.load(window.entry)
@@ -51,6 +54,7 @@ class PositionsToRotations:
             points = truth.positions + level * noise
             computed = posed(subject, closed_form(points, reference), points)
             predictions |= {row_name(row, level): computed for row in (CLOSED_FORM, FACTORISED)}
+            predictions[row_name(ONE_PASS, level)] = posed(subject, closed_form(points, reference, None, PLAIN), points)
             for row, head in self.heads.items():
                 predictions[row_name(row, level)] = posed(subject, run_head(head, points, reference), points)
         return Case(subject, truth, motion.fps, predictions, shot=Shot(asset, f"{asset.rig.name}: {motion.name}"))
@@ -81,7 +85,10 @@ def correlated_noise(seed: int, label: str, shape: tuple[int, int], fps: float) 
 
 
 def closed_form(
-    points: Points, reference: RigReference, noise: Float[np.ndarray, "frames joints"] | None = None
+    points: Points,
+    reference: RigReference,
+    noise: Float[np.ndarray, "frames joints"] | None = None,
+    settings: Settings | None = None,
 ) -> Turns:
     """World rotations without any learning; noise (metres) that is not told is read off the bones' lengths."""
     rig = batch_rigs([reference], torch.float64)
@@ -91,7 +98,7 @@ def closed_form(
     else:
         expected = torch.from_numpy(noise / reference.size)[None]
     with torch.no_grad():
-        deltas = estimate_deltas(positions, rig.anchors, expected).deltas[0].numpy()
+        deltas = estimate_deltas(positions, rig.anchors, expected, settings).deltas[0].numpy()
     return np.asarray(deltas @ reference.reference_rotations)
 
 
