@@ -11,6 +11,15 @@ torch.set_num_threads(1)  # small tensors: a second thread only waits
 BODY = np.array([-1, 0, 1, 2, 1, 4, 5, 1, 7, 8, 0, 10, 11, 0, 13, 14])  # trunk, head, two arms, two legs
 
 
+def some_crops(side: int = 32) -> torch.Tensor:
+    """Premultiplied colours under a mask, as the renderer makes them."""
+    torch.manual_seed(1)
+    crops = torch.rand(2, 4, side, side)
+    crops[:, 3] = (crops[:, 3] > 0.5).float()
+    crops[:, :3] *= crops[:, 3:]
+    return crops
+
+
 def random_turns(rng: np.random.Generator, shape: tuple[int, ...], degrees: float) -> np.ndarray:
     """Rotation matrices about random axes by normal angles."""
     vectors = rng.normal(size=(*shape, 3)) * np.radians(degrees) / np.sqrt(3)

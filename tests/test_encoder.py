@@ -13,6 +13,7 @@ from mocapcli.network.encoder import SmallEncoder, build_encoder  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
+from network_helpers import some_crops  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +35,11 @@ def config_of(folder: Path) -> NetworkConfig:
     return NetworkConfig(stage1, RotationConfig(channels=16, heads=2, blocks=1), side=32, stages=("pose",))
 
 
-def some_crops(side: int = 32) -> torch.Tensor:
-    """Premultiplied colours under a mask, as the renderer makes them."""
-    torch.manual_seed(1)
-    crops = torch.rand(2, 4, side, side)
-    crops[:, 3] = (crops[:, 3] > 0.5).float()
-    crops[:, :3] *= crops[:, 3:]
-    return crops
-
-
 def test_encoders_are_chosen_by_name():
     assert isinstance(build_encoder("small", 24), SmallEncoder)
-    with pytest.raises(InvalidDataError, match="no image encoder called 'huge'; known: dinov2, medium, small"):
+    with pytest.raises(
+        InvalidDataError, match="no image encoder called 'huge'; known: dinov2, imagenet, medium, small"
+    ):
         build_encoder("huge", 24)
     with pytest.raises(InvalidDataError, match="takes no weights"):
         build_encoder("small", 24, "somewhere")

@@ -30,6 +30,14 @@ SMALL = TrainConfig(
 )
 
 
+def as_saved(network: MotionNetwork) -> MotionNetwork:
+    """Weights as files hold them: matrices in half precision."""
+    for weight in network.parameters():
+        if weight.ndim > 1:
+            weight.data = weight.data.half().float()
+    return network
+
+
 def test_rotations_reach_back_into_stage_one(creatures: Path) -> None:
     torch.manual_seed(0)
     network, batch = MotionNetwork(NETWORK), BatchStream(creatures, SMALL)[0]
@@ -70,7 +78,7 @@ def test_given_clips_hold_the_truth_and_its_rotations_fit(creatures: Path) -> No
 
 def test_a_joint_run_saves_both_stages_and_starts_from_two_models(creatures: Path, tmp_path: Path) -> None:
     torch.manual_seed(5)
-    start = MotionNetwork(NETWORK)
+    start = as_saved(MotionNetwork(NETWORK))
     for stage in ("pose", "rotation"):
         save_network(tmp_path / stage, replace(NETWORK, stages=(stage,)), start.state_dict())  # type: ignore[arg-type]
     sources = (tmp_path / "pose", tmp_path / "rotation")
@@ -85,7 +93,7 @@ def test_a_joint_run_saves_both_stages_and_starts_from_two_models(creatures: Pat
 
 def test_a_run_of_no_steps_puts_models_together(creatures: Path, tmp_path: Path) -> None:
     torch.manual_seed(6)
-    both, other = MotionNetwork(NETWORK), MotionNetwork(NETWORK)
+    both, other = as_saved(MotionNetwork(NETWORK)), as_saved(MotionNetwork(NETWORK))
     save_network(tmp_path / "both", NETWORK, both.state_dict())
     save_network(tmp_path / "other", replace(NETWORK, stages=("rotation",)), other.state_dict())
     sources = (tmp_path / "both", tmp_path / "other")
@@ -102,7 +110,7 @@ def test_stages_of_given_models_come_along(creatures: Path, tmp_path: Path) -> N
     torch.manual_seed(7)
     other = replace(NETWORK.video_to_pose, channels=24)
     whole = replace(NETWORK, video_to_pose=other, side=48, stages=("pose", "rotation", "refine"))
-    given = MotionNetwork(whole)
+    given = as_saved(MotionNetwork(whole))
     save_network(tmp_path / "given", whole, given.state_dict())
     config, sources = replace(SMALL, stage="rotation", steps=2), (tmp_path / "given",)
     for steps in (1, 2):  # the second run goes on where the first one stopped

@@ -16,7 +16,7 @@ from mocapcli.capturing.report import Stopwatch
 from mocapcli.capturing.sight import see
 from mocapcli.capturing.space import Lenses, level, to_space
 from mocapcli.capturing.turning import root_of, stand, turn
-from mocapcli.network.encoder import TRAINED_HERE
+from mocapcli.network.encoder import LIGHT
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.threads import one_thread
 from mocapcli.network.views import bins_to_yaw
@@ -56,7 +56,7 @@ def infer(
     """Everything the network tells of a clip; `full` is the video's camera, which the crops' were cut from."""
     rig, seen, watch = reference.rig, clip.seen, watch or Stopwatch()
     lenses = Lenses.of(clip.cameras, full)
-    with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in TRAINED_HERE):
+    with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
         sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames))
         points, pitch = to_space(sight, lenses, seen)
         points = bridged(points, seen)

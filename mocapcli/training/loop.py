@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from mocapcli.network.model import MotionNetwork, choose_device
-from mocapcli.training.begin import copy_weights, load_given, with_given_stages
+from mocapcli.training.begin import bring_photographs, copy_weights, load_given, with_given_stages
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.log import Log, Pace, Silence
 from mocapcli.training.state import MovingAverage, TrainState, check_same_run, load_state, save_state, save_weights
@@ -170,6 +170,8 @@ class Trainer:
     def _resume(self) -> None:
         content = self.team.agree(load_state(self.folder) if self.team.leads else None)
         if content is None:
+            if "pose" in self.config.trained and "pose" not in self.given:
+                bring_photographs(self.network, self.config.network.video_to_pose.encoder_source)
             copy_weights(self.given, self.network)
             self.average = MovingAverage(self.network, self.config.ema)
             return
