@@ -107,7 +107,7 @@ def test_models_with_and_without_the_stage(tmp_path: Path) -> None:
     loaded = load_network(tmp_path / "with", "refine")
     assert loaded.refiner is not None
     for name, value in network.refiner.state_dict().items():  # type: ignore[union-attr]
-        assert torch.equal(loaded.refiner.state_dict()[name], value)
+        torch.testing.assert_close(loaded.refiner.state_dict()[name], value, rtol=1e-3, atol=1e-6)  # half precision
     with pytest.raises(ReadError, match="pose"):
         load_network(tmp_path / "with", "pose")
     plain = replace(NETWORK, stages=("pose", "rotation"))

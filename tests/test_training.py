@@ -192,7 +192,9 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
     network = MotionNetwork(SMALL.network)
     save_network(tmp_path, SMALL.network, network.state_dict())
     loaded = load_network(tmp_path)
-    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), loaded.parameters(), strict=True))
+    for was, now in zip(network.parameters(), loaded.parameters(), strict=True):
+        torch.testing.assert_close(now, was, rtol=1e-3, atol=1e-6)  # matrices come in half precision
+        assert torch.equal(now, was) or was.ndim > 1
     path = tmp_path / "model.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
