@@ -202,9 +202,18 @@ def velocity(comparison: Comparison) -> float:
 
 def facing(comparison: Comparison) -> float:
     """Mean over frames of the turn about the vertical that best carries the predicted joints onto the true ones."""
+    return float(_facing_off(comparison).mean())
+
+
+def facing_within_30(comparison: Comparison) -> float:
+    """Share of frames in which that turn is no more than 30°, %."""
+    return float(100 * (_facing_off(comparison) <= 30).mean())
+
+
+def _facing_off(comparison: Comparison) -> Float[np.ndarray, " frames"]:
     shown = comparison.subject.shown
     turns = facing_turns(comparison.predicted.positions[:, shown], comparison.truth.positions[:, shown])
-    return float(np.degrees(np.abs(turns)).mean())
+    return np.asarray(np.degrees(np.abs(turns)))
 
 
 def facing_turns(

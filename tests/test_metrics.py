@@ -157,6 +157,14 @@ def test_a_doubled_amplitude() -> None:
     assert half["velocity_percent"] == pytest.approx(found["velocity_percent"], rel=0.05)  # seconds, not frames
 
 
+def test_facings_are_counted_frame_by_frame() -> None:
+    subject = tree_subject()
+    truth = random_pose(subject, 4)
+    turns = Rotation.from_euler("y", [[0.0], [29.0], [-29.0], [31.0], [-170.0]], degrees=True).as_matrix()
+    predicted = Pose(np.einsum("fab,fjb->fja", turns, truth.positions), turns[:, None] @ truth.rotations)
+    assert figures(subject, predicted, truth)["facing_within_30"] == 60
+
+
 @pytest.mark.parametrize("angle", [-170.0, -40.0, 0.0, 15.0, 90.0, 179.0])
 def test_facing_is_the_turn_about_the_vertical(angle: float) -> None:
     subject = tree_subject()
@@ -165,6 +173,7 @@ def test_facing_is_the_turn_about_the_vertical(angle: float) -> None:
     predicted = Pose(truth.positions @ turn.T + [5, 1, -2], turn @ truth.rotations)
     found = figures(subject, predicted, truth)
     assert found["facing_deg"] == pytest.approx(abs(angle), abs=1e-6)
+    assert found["facing_within_30"] == (100 if abs(angle) < 30 else 0)
     assert found["rotation_world_deg"] == pytest.approx(abs(angle), abs=1e-6)
     # Only a root's local rotation knows where the body faces.
     roots = (subject.parents < 0)[subject.shown].sum()
@@ -241,7 +250,13 @@ def test_figures_without_their_evidence_are_left_out() -> None:
     subject = chain_subject(3)
     truth = random_pose(subject, 1)
     bare = Pose(truth.positions, travels=False, stands=False)
-    assert set(figures(subject, bare, truth)) == {"mpjpe_percent", "velocity_percent", "facing_deg", "jerk_ratio"}
+    assert set(figures(subject, bare, truth)) == {
+        "mpjpe_percent",
+        "velocity_percent",
+        "facing_deg",
+        "facing_within_30",
+        "jerk_ratio",
+    }
 
 
 # ---------------------------------------------------------------- the copy and the skill

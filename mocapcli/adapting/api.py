@@ -54,7 +54,8 @@ def adapt_rig(
         spent = before.origin.seconds
         if spent >= ENOUGH * seconds:
             return Adapted(own.eval(), before, path, True)
-    scenes = RigScenes(asset, network.config.side, use_clips=use_clips, seed=round(spent))
+    side, imaginer = network.config.side, network.imaginer
+    scenes = RigScenes(asset, side, use_clips=use_clips, seed=round(spent), imaginer=imaginer)
 
     def tell(progress: Progress) -> None:
         watch(replace(progress, seconds=spent + progress.seconds))

@@ -1,6 +1,6 @@
 """Endless labelled renders of one rig: the rig itself is the data generator.
 
-Poses are invented limb by limb, or taken from the rig's own clips; looks, bodies, cameras and lights vary.
+Poses are invented limb by limb, imagined, or taken from the rig's own clips; looks, bodies, cameras and lights vary.
 """
 
 from dataclasses import dataclass, replace
@@ -8,14 +8,18 @@ from functools import cached_property
 
 import torch
 
+from mocapcli.adapting.imagined import imagined_clips
 from mocapcli.data.simplify import simplify_asset
 from mocapcli.data.windows import random_of
+from mocapcli.network.imaginer import Imaginer
+from mocapcli.render.scene import prepare
 from mocapcli.training.batches import Batch, RenderedReference, collate
 from mocapcli.training.config import DataConfig
 from mocapcli.training.filming import film, made_noise, reference_of
+from mocapcli.training.poses import PoseSampler
 from mocapcli.training.samples import SceneRig
 from mocapcli.training.wear import draw_wear
-from mocapcli.types import Asset
+from mocapcli.types import Asset, Motion
 
 DATA = DataConfig(rigs=1, clips=4, frames=8, still=0.75, real_share=0.4)
 TRUE_POSITIONS = 0.25  # share of clips whose true positions stage 2 learns from
@@ -31,6 +35,7 @@ class RigScenes:
     data: DataConfig = DATA
     use_clips: bool = True  # poses of the rig's own clips too
     seed: int = 0
+    imaginer: Imaginer | None = None  # poses that it imagines too
 
     @cached_property
     def light(self) -> Asset:
@@ -38,8 +43,15 @@ class RigScenes:
 
     @cached_property
     def rig(self) -> SceneRig:
-        rig = SceneRig.of(self.light, invent_only=not self.use_clips)
-        return rig if self.use_clips else replace(rig, asset=self.light.with_motions([]))
+        own = self.light.motions
+        shown, known = (*(own if self.use_clips else ()), *self._imagined()), own[0] if own else None
+        sampler = PoseSampler.of(self.light.rig.skeleton, shown, known)
+        return SceneRig(self.light.with_motions(shown), prepare(self.light.rig), sampler)
+
+    def _imagined(self) -> list[Motion]:
+        if self.imaginer is None:
+            return []
+        return imagined_clips(self.imaginer, self.reference.rig, self.light.rig.skeleton, self.seed)
 
     @cached_property
     def reference(self) -> RenderedReference:

@@ -31,6 +31,7 @@ METRICS = (
     Metric("mpjpe_world_percent", "MPJPE in the world %", _later("mpjpe_world"), needs=STAND),
     Metric("velocity_percent", "velocity %/s", _later("velocity")),
     Metric("facing_deg", "facing °", _later("facing"), given_facing=False),
+    Metric("facing_within_30", "facing within 30°, %", _later("facing_within_30"), ideal=100.0, given_facing=False),
     Metric("root_path_percent", "root path %", _later("root_path"), needs=PATH),
     Metric("jerk_ratio", "jerk ratio", _later("jerk_ratio"), ideal=1.0),
     Metric("places_percent", "2D % of crop", _later("places"), needs=PLACES),

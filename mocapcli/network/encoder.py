@@ -2,8 +2,8 @@
 
 A crop is [N, 4, S, S]: linear-ish RGB in 0 … 1 with the background removed (zero), and the mask. An encoder returns
 features [N, channels, S / stride, S / stride]. The small one below is trained with the rest, `medium` is a wider one;
-`imagenet` is that one told what a small network trained on photographs sees; `dinov2` wraps pretrained weights for
-those who can download them.
+`imagenet`, the one that ships, is that one told what a small network trained on photographs sees; `dinov2` wraps
+pretrained weights for those who can download them.
 """
 
 from collections.abc import Callable, Sequence

@@ -12,14 +12,22 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mocapcli.errors import ReadError, UsageError
+from mocapcli.network.imaginer import Imaginer, ImaginerConfig
 from mocapcli.network.refiner import Refiner, RefinerConfig
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
 from mocapcli.whole_file import whole_file
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-PARTS: dict["Stage", str] = {"pose": "video_to_pose.", "rotation": "rotation.", "refine": "refiner."}
-Stage = Literal["pose", "rotation", "refine"]  # video to positions, positions to rotations, render and compare
+PARTS: dict["Stage", str] = {
+    "pose": "video_to_pose.",
+    "rotation": "rotation.",
+    "refine": "refiner.",
+    "imagine": "imaginer.",
+}
+# Video to positions, positions to rotations, render and compare, and poses out of nothing, for learning a rig.
+Stage = Literal["pose", "rotation", "refine", "imagine"]
+LEARNT_FROM: tuple[Stage, ...] = ("pose", "rotation", "imagine")  # what learning a rig starts from
 Config = TypeVar("Config")
 
 
@@ -30,13 +38,14 @@ class NetworkConfig:
     video_to_pose: VideoToPoseConfig = field(default_factory=VideoToPoseConfig)
     rotation: RotationConfig = field(default_factory=RotationConfig)
     refiner: RefinerConfig = field(default_factory=RefinerConfig)
+    imaginer: ImaginerConfig = field(default_factory=ImaginerConfig)
     side: int = 96  # pixels of a crop
     stages: tuple[Stage, ...] = ("pose", "rotation")  # those the saved weights hold
 
 
 class MotionNetwork(nn.Module):
-    """Video to joint positions (`video_to_pose`), positions to rotations (`rotation`), and, if it is among the
-    configuration's stages, rotations to better ones (`refiner`)."""
+    """Video to joint positions (`video_to_pose`), positions to rotations (`rotation`), and, if they are among the
+    configuration's stages, rotations to better ones (`refiner`) and poses a rig may take (`imaginer`)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -44,6 +53,7 @@ class MotionNetwork(nn.Module):
         self.video_to_pose = VideoToPose(config.video_to_pose)
         self.rotation = RotationHead(config.rotation)
         self.refiner = Refiner(config.refiner) if "refine" in config.stages else None
+        self.imaginer = Imaginer(config.imaginer) if "imagine" in config.stages else None
 
 
 def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> str:
@@ -97,7 +107,7 @@ def load_network(folder: Path, stage: Stage | None = None) -> MotionNetwork:
     return network.eval()
 
 
-def digest_of(network: nn.Module, stages: tuple[Stage, ...] = ("pose", "rotation")) -> str:
+def digest_of(network: nn.Module, stages: tuple[Stage, ...] = LEARNT_FROM) -> str:
     """Of the weights of these stages: the same whatever file they came in, and whatever stands beside them."""
     digest, parts = hashlib.sha256(), tuple(PARTS[stage] for stage in stages)
     for name, value in sorted(network.state_dict().items()):

@@ -58,6 +58,14 @@ class RefineTaskConfig:
 
 
 @dataclass(frozen=True)
+class ImagineTaskConfig:
+    """Batches of the imaginer."""
+
+    rigs: int = 16
+    poses: int = 8  # of each
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One run. Saved with every checkpoint."""
 
@@ -66,6 +74,7 @@ class TrainConfig:
     weights: PoseWeights = field(default_factory=PoseWeights)
     rotation: RotationTaskConfig = field(default_factory=RotationTaskConfig)
     refine: RefineTaskConfig = field(default_factory=RefineTaskConfig)
+    imagine: ImagineTaskConfig = field(default_factory=ImagineTaskConfig)
     steps: int = 20_000
     lr: float = 1e-3
     warmup: int = 200
@@ -100,7 +109,7 @@ def _tiny() -> TrainConfig:
 
 def _small() -> TrainConfig:
     """What ships: sized for adaptation on a laptop, trained in minutes on a GPU that many processors draw for."""
-    stage1 = VideoToPoseConfig(encoder="medium", channels=128, blocks=3)
+    stage1 = VideoToPoseConfig(encoder="imagenet", channels=128, blocks=3)
     return TrainConfig(
         NetworkConfig(stage1, RotationConfig(channels=96, blocks=6), side=96),
         DataConfig(rigs=32, clips=4, frames=8, shows=2),

@@ -164,18 +164,18 @@ def _vary(
     """Mirrored, turned together, turned alone: each now and then."""
     if random.random() < 0.5:
         mirror = np.diag([-1.0, 1.0, 1.0])
-        reference = _map_reference(reference, mirror, mirror)
+        reference = map_reference(reference, mirror, mirror)
         positions, turns = positions @ mirror, mirror @ turns @ mirror
     for together in (True, False):
         if random.random() < 0.4:
             yaw = _turn(float(random.uniform(-np.pi, np.pi)))
             if together:
-                reference = _map_reference(reference, yaw, np.eye(3))
+                reference = map_reference(reference, yaw, np.eye(3))
             positions, turns = positions @ yaw.T, yaw @ turns
     return reference, positions, turns
 
 
-def _map_reference(reference: RigReference, left: np.ndarray, right: np.ndarray) -> RigReference:
+def map_reference(reference: RigReference, left: np.ndarray, right: np.ndarray) -> RigReference:
     return replace(
         reference,
         rest_positions=reference.rest_positions @ left.T,

@@ -1,4 +1,5 @@
-"""What is trained: stage 1 (pose), stage 2 (rotation), both (joint) or stage 3 (refine). The loop is the same."""
+"""What is trained: stage 1 (pose), stage 2 (rotation), both (joint), stage 3 (refine), or what invents poses (imagine).
+The loop is the same."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ from torch.utils.data import Dataset
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.network.encoder import unit
+from mocapcli.network.imaginer import Imaginer
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.precision import precision
 from mocapcli.network.refiner import Refiner
 from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose
 from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig
+from mocapcli.training.imagine import ImagineBatch, ImagineStream, imagine_figures, imagine_loss
 from mocapcli.training.joint import joint_loss, rotation_batch
 from mocapcli.training.objectives import pose_figures, pose_loss
 from mocapcli.training.refine import RefineBatch, RefineStream, refine_figures, refine_loss
@@ -134,6 +137,33 @@ class RefineTask:
 
 
 @dataclass(frozen=True)
+class ImagineTask:
+    """Noise to poses."""
+
+    judged_by: str = "nearest_percent"
+
+    def part(self, network: MotionNetwork) -> nn.Module:
+        return imaginer_of(network)
+
+    def size(self, config: TrainConfig) -> tuple[int, int]:
+        return config.imagine.rigs, config.imagine.poses
+
+    def stream(
+        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
+    ) -> Dataset[Any]:
+        return ImagineStream(cache, config, rank, world, validation)
+
+    def loss(
+        self, network: MotionNetwork, batch: ImagineBatch, config: TrainConfig
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        with precision(batch.world.device, config.half):
+            return imagine_loss(imaginer_of(network), batch)
+
+    def figures(self, network: MotionNetwork, batch: ImagineBatch) -> dict[str, float]:
+        return imagine_figures(imaginer_of(network), batch)
+
+
+@dataclass(frozen=True)
 class JointTask(PoseTask):
     """Crops to positions to rotations, in one."""
 
@@ -159,4 +189,10 @@ def refiner_of(network: MotionNetwork) -> Refiner:
     return network.refiner
 
 
-TASKS: dict[str, Task] = {"pose": PoseTask(), "rotation": RotationTask(), "refine": RefineTask(), "joint": JointTask()}
+def imaginer_of(network: MotionNetwork) -> Imaginer:
+    if network.imaginer is None:
+        raise InvalidDataError("this network was built without what invents poses")
+    return network.imaginer
+
+
+TASKS: dict[str, Task] = {"pose": PoseTask(), "rotation": RotationTask(), "refine": RefineTask(), "joint": JointTask()} | {"imagine": ImagineTask()}

@@ -1,0 +1,191 @@
+"""Training the imaginer: poses of real clips, of rigs of all kinds, from the reference pose's point of view."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mocapcli.data import compact
+from mocapcli.data.splits import training_frames
+from mocapcli.data.windows import random_of
+from mocapcli.kinematics import motion_world, polar
+from mocapcli.network.imaginer import Imaginer, places, posed, turns_of
+from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
+from mocapcli.training.config import ImagineTaskConfig
+from mocapcli.training.rotation import map_reference
+from mocapcli.training.stream import FamilyStream, choose_entry, share_out
+from mocapcli.types import Asset, Motion
+
+FRAMES_OF_CLIP, FRAMES_OF_RIG = 24, 600  # that are kept
+BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
+LEAST = 0.15  # weight of a joint that carries nothing, such as a finger's end
+CARRIED = 0.3  # sizes a joint must reach out for its whole weight
+BONE_CHANGE, VARIED = 0.25, 0.5  # how other proportions are, and the share of rigs that have them
+LIVELY, TRIES = 0.2, 4  # radians from which on a rig is shown whenever it is drawn
+JUDGED_RIGS = 3
+JUDGED = 64  # poses imagined of a rig, among which each real one looks for the nearest
+
+
+@dataclass(frozen=True, eq=False)
+class ImagineBatch:
+    """Poses of several rigs."""
+
+    rig: RigBatch
+    world: Float[Tensor, "batch poses joints 3 3"]
+    weights: Float[Tensor, "batch joints"]
+
+    def to(self, device: torch.device | str) -> "ImagineBatch":
+        return ImagineBatch(self.rig.to(device), self.world.to(device), self.weights.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class KnownPoses:
+    """One rig and what is known of its poses: world rotations."""
+
+    asset: Asset
+    world: Float[np.ndarray, "frames joints 3 3"]
+    liveliness: float  # radians by which joints are turned against their mean, on the average
+
+
+@dataclass
+class ImagineStream(FamilyStream[ImagineBatch]):
+    """Poses of rigs, each rig seen from a reference of its own."""
+
+    def __getitem__(self, step: int) -> ImagineBatch:
+        task = self.config.imagine
+        references, worlds = [], []
+        for slot in share_out(min(task.rigs, JUDGED_RIGS) if self.validation else task.rigs, self.rank, self.world):
+            random = random_of(self.config.seed, "imagine", self.validation, step, slot)
+            known = self._lively(random)
+            world = known.world[random.integers(len(known.world), size=task.poses)]
+            reference = _reference(known.asset, random, plain=self.validation)
+            if not self.validation:
+                reference, world = _varied(forget_names(reference, random), world, random)
+            references.append(reference)
+            worlds.append(world)
+        return _collate(references, worlds)
+
+    def _lively(self, random: np.random.Generator) -> "KnownPoses":
+        """A rig; those that hardly move come seldom."""
+        for _ in range(TRIES):
+            known = known_poses(self.cache_folder / choose_entry(self.shown, random).file)
+            if random.random() < known.liveliness / LIVELY:
+                break
+        return known
+
+
+@lru_cache(maxsize=None)
+def known_poses(path: Path) -> KnownPoses:
+    asset = compact.load(path)
+    parts = []
+    for motion in asset.motions:
+        chosen = _spread(training_frames(motion.frames), FRAMES_OF_CLIP)
+        kept = Motion(motion.name, motion.fps, motion.rotations[chosen], motion.translations[chosen])
+        parts.append(polar(motion_world(asset.rig.skeleton, kept)[..., :3, :3])[0].astype(np.float32))
+    world = np.concatenate(parts)
+    world = world[_spread(len(world), FRAMES_OF_RIG)]
+    middle = polar(world.mean(axis=0))[0]
+    cosine = (np.einsum("fjab,jab->fj", world, middle) - 1) / 2
+    return KnownPoses(asset, world, float(np.arccos(np.clip(cosine, -1, 1)).mean()))
+
+
+def imagine_loss(imaginer: Imaginer, batch: ImagineBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Of the way from noise to a pose, at a random moment; every rig counts the same."""
+    turns = turns_of(batch.world, batch.rig)
+    noise = torch.randn_like(turns)
+    time = torch.randn(turns.shape[:2], device=turns.device).sigmoid()
+    now = noise + time[..., None, None] * (turns - noise)
+    return _flow_loss(imaginer(now, time, batch.rig), turns - noise, batch)
+
+
+def _flow_loss(said: Tensor, wanted: Tensor, batch: ImagineBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    weights = batch.weights / batch.weights.sum(-1, keepdim=True)
+    loss = ((said - wanted).square().mean((1, 3)) * weights).sum(-1).mean()
+    return loss, {"flow": loss.detach()}
+
+
+@torch.no_grad()
+def imagine_figures(imaginer: Imaginer, batch: ImagineBatch) -> dict[str, float]:
+    """How far real poses are from the nearest of some imagined ones, and from the reference pose: % of the size."""
+    rigs, joints = batch.rig.mask.shape
+    noise = torch.randn(rigs, JUDGED, joints, 3, generator=torch.Generator().manual_seed(0))
+    imagined = places(imaginer.imagine(noise.to(batch.world), batch.rig), batch.rig)
+    turned = turns_of(batch.world, batch.rig)
+    real = places(posed(turned, batch.rig), batch.rig)
+    copy = batch.rig.reference_positions[:, None]
+    shares = (batch.rig.deforms & batch.rig.mask).float()
+    shares = shares / shares.sum(-1, keepdim=True).clamp_min(1)
+
+    def off(first: Tensor, second: Tensor) -> Tensor:
+        return ((first - second).norm(dim=-1) * shares[:, None, None]).sum(-1)
+
+    centred = [values - (values * shares[:, None, :, None]).sum(2, keepdim=True) for values in (real, imagined, copy)]
+    real, imagined, copy = centred
+    near = off(real[:, :, None], imagined[:, None]).min(-1).values.mean()
+    far = off(real[:, :, None], copy[:, None]).mean()
+    return {"nearest_percent": 100 * float(near), "copy_percent": 100 * float(far)}
+
+
+def _reference(asset: Asset, random: np.random.Generator, plain: bool) -> RigReference:
+    """Mostly the default, the first clip's first frame; else any frame of any clip, or the rest pose."""
+    motions, draw = asset.motions, random.random()
+    if plain or draw < 0.7:
+        reference = reference_of_rig(asset.rig, motions[0], 0)
+    elif draw < 0.8:
+        reference = reference_of_rig(asset.rig)
+    else:
+        motion = motions[int(random.integers(len(motions)))]
+        reference = reference_of_rig(asset.rig, motion, int(random.integers(motion.frames)))
+    return reference
+
+
+def _varied(
+    reference: RigReference, world: np.ndarray, random: np.random.Generator
+) -> tuple[RigReference, Float[np.ndarray, "poses joints 3 3"]]:
+    """Mirrored, or of other proportions."""
+    if random.random() < 0.5:
+        mirror = np.diag([-1.0, 1.0, 1.0])
+        reference, world = map_reference(reference, mirror, mirror), mirror @ world @ mirror
+    if random.random() < VARIED:
+        factors = np.exp(BONE_CHANGE * random.normal(size=reference.joints))
+        kinds = ("rest_positions", "reference_positions")
+        reference = replace(
+            reference, **{kind: _stretched(getattr(reference, kind), reference.parents, factors) for kind in kinds}
+        )
+    return reference, world
+
+
+def _stretched(points: np.ndarray, parents: np.ndarray, factors: np.ndarray) -> Float[np.ndarray, "joints 3"]:
+    """Joints of a pose whose bones are that much longer."""
+    moved = points.copy()
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            moved[joint] = moved[parent] + factors[joint] * (points[joint] - points[parent])
+    return moved
+
+
+def _spread(frames: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, frames - 1, min(frames, most)).round().astype(int))
+
+
+def _weights(reference: RigReference) -> Float[np.ndarray, " joints"]:
+    reach = np.zeros(reference.joints)
+    for joint in range(reference.joints - 1, -1, -1):
+        parent = reference.parents[joint]
+        if parent >= 0:
+            bone = np.linalg.norm(reference.reference_positions[joint] - reference.reference_positions[parent])
+            reach[parent] = max(reach[parent], reach[joint] + bone / reference.size)
+    deform = np.where(reference.deforms, 1.0, BESIDE_DEFORMING)
+    return deform * (LEAST + (1 - LEAST) * np.minimum(reach / CARRIED, 1.0))
+
+
+def _collate(references: list[RigReference], worlds: list[np.ndarray]) -> ImagineBatch:
+    rig = batch_rigs(references)
+    joints = rig.mask.shape[1]
+    world = np.stack([pad_joints(one, joints, np.eye(3), axis=1) for one in worlds])
+    weights = np.stack([pad_joints(_weights(one), joints, 0.0) for one in references])
+    return ImagineBatch(rig, torch.from_numpy(world.astype(np.float32)), torch.from_numpy(weights.astype(np.float32)))
