@@ -159,7 +159,7 @@ def test_a_doubled_amplitude() -> None:
 
 def test_facings_are_counted_frame_by_frame() -> None:
     subject = tree_subject()
-    truth = random_pose(subject, 4)
+    truth = random_pose(subject, 4, frames=5)
     turns = Rotation.from_euler("y", [[0.0], [29.0], [-29.0], [31.0], [-170.0]], degrees=True).as_matrix()
     predicted = Pose(np.einsum("fab,fjb->fja", turns, truth.positions), turns[:, None] @ truth.rotations)
     assert figures(subject, predicted, truth)["facing_within_30"] == 60

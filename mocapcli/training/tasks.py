@@ -195,4 +195,10 @@ def imaginer_of(network: MotionNetwork) -> Imaginer:
     return network.imaginer
 
 
-TASKS: dict[str, Task] = {"pose": PoseTask(), "rotation": RotationTask(), "refine": RefineTask(), "joint": JointTask()} | {"imagine": ImagineTask()}
+TASKS: dict[str, Task] = {
+    "pose": PoseTask(),
+    "rotation": RotationTask(),
+    "joint": JointTask(),
+    "refine": RefineTask(),
+    "imagine": ImagineTask(),
+}

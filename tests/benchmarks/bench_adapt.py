@@ -2,12 +2,12 @@
 
 python tests/benchmarks/bench_adapt.py --cache CACHE --rig Stag.glb [--model small] [--seconds 30 90 300] [--threads 2]
 
-`--rig` is part of the name of a file of the cache. None of its clips is learnt from, but with `--clips`, which tells what
-poses like the real ones would be worth. Real clips are judged in 96 single
-frames from random sides, without a decision along the clip: joints off in % of the rig's size, facing off (median), and
-the share of facings within 30°. `copy` is the reference pose, turned to the true facing. Every budget starts from the
-model's own weights; what is learnt is kept in KEEP/SECONDSs (`--keep KEEP`) and found there again. A power law through
-the means says what more time may be worth; `--plot FILE` draws them.
+`--rig` is part of the name of a file of the cache. None of its clips is learnt from, but with `--clips`, which tells
+what poses like the real ones would be worth. Real clips are judged in 96 single frames from random sides, without a
+decision along the clip: joints off in % of the rig's size, facing off (median), and the share of facings within 30°.
+`copy` is the reference pose, turned to the true facing. Every budget starts from the model's own weights; what is
+learnt is kept in KEEP/SECONDSs (`--keep KEEP`) and found there again. A power law through the means says what more
+time may be worth; `--plot FILE` draws them.
 """
 
 import argparse

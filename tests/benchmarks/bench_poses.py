@@ -2,11 +2,11 @@
 
 python tests/benchmarks/bench_poses.py MODEL --cache CACHE [--split unseen] [--poses 256] [--sheet FILE.jpg]
 
-One rig of each family set aside for validation, or of each unseen one. Real poses (64 single frames of its clips, none of
-which anything here is told) are compared with so many that are bent limb by limb (`training/poses.py`), that are imagined
-(`network/imaginer.py`), and with the reference pose alone: mean distance of joints that deform, around their centre, in %
-of the size, each real pose with its nearest. Headings play no part. `spread` is how far two poses of a kind are apart on
-the average: invented ones should not be wilder than real ones. `--sheet` draws some of the imagined ones.
+One rig of each family set aside for validation, or of each unseen one. Real poses (64 single frames of its clips, none
+of which anything here is told) are compared with so many that are bent limb by limb (`training/poses.py`), that are
+imagined (`network/imaginer.py`), and with the reference pose alone: mean distance of joints that deform, around their
+centre, in % of the size, each real pose with its nearest. Headings play no part. `spread` is how far two poses of a
+kind are apart on the average: invented ones should not be wilder than real ones. `--sheet` draws some of the imagined ones.
 """
 
 import argparse
@@ -100,7 +100,9 @@ def compare(asset: Asset, clips: list[Motion], poses: int) -> list[float]:
 def drawn(asset: Asset, clips: list[Motion]) -> np.ndarray:
     """The reference pose, then the first pose of some clips, side by side."""
     shown = [asset.motions[0], *clips[:DRAWN]]
-    turns, shifts = (np.concatenate([getattr(one, name)[:1] for one in shown]) for name in ("rotations", "translations"))
+    turns, shifts = (
+        np.concatenate([getattr(one, name)[:1] for one in shown]) for name in ("rotations", "translations")
+    )
     view = random_view(random_of("imagined sheet", asset.rig.name))
     plain = np.full_like(np.array(view.background), 226)
     view = replace(view, yaw=30.0, pitch=14.0, background=plain)
