@@ -99,4 +99,5 @@ def _without_heading(turns: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batc
     heading = torch.atan2(turns[..., 0, 2] - turns[..., 2, 0], turns[..., 0, 0] + turns[..., 2, 2])
     about = torch.zeros_like(turns[..., 0])
     about[..., 1] = -heading
-    return roma.rotvec_to_rotmat(about) @ turns
+    result: Tensor = roma.rotvec_to_rotmat(about) @ turns
+    return result

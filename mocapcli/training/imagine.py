@@ -13,7 +13,7 @@ from mocapcli.data import compact
 from mocapcli.data.splits import training_frames
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world, polar
-from mocapcli.network.imaginer import Imaginer, places, posed, turns_of
+from mocapcli.network.imaginer import Imaginer, Turns, places, posed, turns_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.training.rotation import map_reference, yaw_matrix
 from mocapcli.training.stream import FamilyStream, choose_entry, share_out
@@ -100,35 +100,42 @@ def imagine_loss(imaginer: Imaginer, batch: ImagineBatch) -> tuple[Tensor, dict[
     noise = torch.randn_like(turns)
     time = torch.randn(turns.shape[:2], device=turns.device).sigmoid()
     now = noise + time[..., None, None] * (turns - noise)
-    return _flow_loss(imaginer(now, time, batch.rig), turns - noise, batch)
-
-
-def _flow_loss(said: Tensor, wanted: Tensor, batch: ImagineBatch) -> tuple[Tensor, dict[str, Tensor]]:
-    weights = batch.weights / batch.weights.sum(-1, keepdim=True)
-    loss = ((said - wanted).square().mean((1, 3)) * weights).sum(-1).mean()
+    off = (imaginer(now, time, batch.rig) - (turns - noise)).square().mean((1, 3))
+    loss = (off * batch.weights / batch.weights.sum(-1, keepdim=True)).sum(-1).mean()
     return loss, {"flow": loss.detach()}
 
 
 @torch.no_grad()
 def imagine_figures(imaginer: Imaginer, batch: ImagineBatch) -> dict[str, float]:
     """How far real poses are from the nearest of some imagined ones, and from the reference pose: % of the size."""
-    rigs, joints = batch.rig.mask.shape
-    noise = torch.randn(rigs, JUDGED, joints, 3, generator=torch.Generator().manual_seed(0))
-    imagined = places(imaginer.imagine(noise.to(batch.world), batch.rig), batch.rig)
-    turned = turns_of(batch.world, batch.rig)
-    real = places(posed(turned, batch.rig), batch.rig)
-    copy = batch.rig.reference_positions[:, None]
-    shares = (batch.rig.deforms & batch.rig.mask).float()
-    shares = shares / shares.sum(-1, keepdim=True).clamp_min(1)
+    rig = batch.rig
+    noise = torch.randn(len(rig.mask), JUDGED, rig.mask.shape[1], 3, generator=torch.Generator().manual_seed(0))
+    imagined = _around_centre(imaginer.imagine(noise.to(batch.world), rig), rig)
+    real = _around_centre(posed(turns_of(batch.world, rig), rig), rig)
+    copy = _around_centre(rig.reference_rotations[:, None], rig)
+    near, far = _apart(real, imagined, rig).min(-1).values, _apart(real, copy, rig)
+    return {"nearest_percent": 100 * float(near.mean()), "copy_percent": 100 * float(far.mean())}
 
-    def off(first: Tensor, second: Tensor) -> Tensor:
-        return ((first - second).norm(dim=-1) * shares[:, None, None]).sum(-1)
 
-    centred = [values - (values * shares[:, None, :, None]).sum(2, keepdim=True) for values in (real, imagined, copy)]
-    real, imagined, copy = centred
-    near = off(real[:, :, None], imagined[:, None]).min(-1).values.mean()
-    far = off(real[:, :, None], copy[:, None]).mean()
-    return {"nearest_percent": 100 * float(near), "copy_percent": 100 * float(far)}
+def _around_centre(world: Float[Tensor, "batch poses joints 3 3"], rig: RigBatch) -> Turns:
+    points = places(world, rig)
+    middle: Tensor = (points * _shares(rig)[:, None, :, None]).sum(2, keepdim=True)
+    return points - middle
+
+
+def _apart(
+    first: Float[Tensor, "batch some joints 3"], second: Float[Tensor, "batch others joints 3"], rig: RigBatch
+) -> Float[Tensor, "batch some others"]:
+    distance = (first[:, :, None] - second[:, None]).norm(dim=-1)
+    result: Tensor = (distance * _shares(rig)[:, None, None]).sum(-1)
+    return result
+
+
+def _shares(rig: RigBatch) -> Float[Tensor, "batch joints"]:
+    """What deforms counts; where nothing does, all joints."""
+    counted = torch.where(rig.deforms.any(-1, keepdim=True), rig.deforms, rig.mask).to(rig.reference_positions)
+    result: Tensor = counted / counted.sum(-1, keepdim=True)
+    return result
 
 
 def _reference(asset: Asset, random: np.random.Generator, plain: bool) -> RigReference:

@@ -6,7 +6,8 @@ One rig of each family set aside for validation, or of each unseen one. Real pos
 of which anything here is told) are compared with so many that are bent limb by limb (`training/poses.py`), that are
 imagined (`network/imaginer.py`), and with the reference pose alone: mean distance of joints that deform, around their
 centre, in % of the size, each real pose with its nearest. Headings play no part. `spread` is how far two poses of a
-kind are apart on the average: invented ones should not be wilder than real ones. `--sheet` draws some of the imagined ones.
+kind are apart on the average: invented ones should not be wilder than real ones. `--sheet` draws some of the imagined
+ones.
 """
 
 import argparse
