@@ -20,7 +20,7 @@ from mocapcli.network.reference import RigReference, batch_rigs, reference_of_as
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
 from mocapcli.training.config import DataConfig, ImagineTaskConfig, TrainConfig  # noqa: E402
-from mocapcli.training.imagine import ImagineStream, _thinned, imagine_loss, known_poses  # noqa: E402
+from mocapcli.training.imagine import ImagineStream, imagine_loss, known_poses  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.types import Asset, Motion  # noqa: E402
 from mocapcli.zoo.api import make_creature  # noqa: E402
@@ -155,23 +155,6 @@ def test_validation_shows_rigs_as_they_are_and_training_varies_them(creatures: P
     stream = ImagineStream(creatures, CONFIG)
     assert torch.equal(stream[3].world, stream[3].world)
     assert not torch.equal(stream[3].world[:, :1], stream[4].world[:, :1])
-
-
-def test_a_thinned_rig_keeps_its_world_and_hangs_joints_on_those_left(creature: Asset) -> None:
-    reference = reference_of_asset(creature)
-    kept = np.ones(reference.joints, bool)
-    gone = next(joint for joint in range(reference.joints) if reference.parents[joint] >= 0)
-    kept[[0, gone]] = False  # a root stays nevertheless
-    world = np.random.default_rng(0).normal(size=(2, reference.joints, 3, 3))
-    thin, shown = _thinned(reference, world, kept)
-    kept[0] = True
-    assert thin.joints == reference.joints - 1 and np.array_equal(shown, world[:, kept])
-    assert np.array_equal(thin.reference_positions, reference.reference_positions[kept])
-    old = np.flatnonzero(kept)
-    for joint, parent in zip(old, thin.parents, strict=True):
-        above = reference.parents[joint]
-        wanted = reference.parents[gone] if above == gone else above
-        assert (old[parent] if parent >= 0 else -1) == wanted
 
 
 def test_a_run_saves_the_stage_and_brings_others_along(creatures: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Training the imaginer: poses of real clips, of rigs of all kinds, from the reference pose's point of view."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world, polar
 from mocapcli.network.imaginer import Imaginer, Turns, places, posed, turns_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
-from mocapcli.training.rotation import map_reference, yaw_matrix
+from mocapcli.training.rotation import map_reference
 from mocapcli.training.stream import FamilyStream, choose_entry, share_out
 from mocapcli.types import Asset, Motion
 
@@ -23,9 +23,7 @@ FRAMES_OF_CLIP, FRAMES_OF_RIG = 24, 600  # that are kept
 BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 LEAST = 0.15  # weight of a joint that carries nothing, such as a finger's end
 CARRIED = 0.3  # sizes a joint must reach out for its whole weight
-BONE_CHANGE, VARIED = 0.25, 0.5  # how other proportions are, and the share of rigs that have them, or fewer joints
-BODY_CHANGE = 0.2  # along each axis of the world
-MOST_DROPPED, TURNED = 0.5, 0.15  # share of a rig's joints, of rigs
+BONE_CHANGE, VARIED = 0.25, 0.5  # how other proportions are, and the share of rigs that have them
 LIVELY, TRIES = 0.2, 4  # radians from which on a rig is shown whenever it is drawn
 JUDGED_RIGS = 3
 JUDGED = 64  # poses imagined of a rig, among which each real one looks for the nearest
@@ -154,23 +152,15 @@ def _reference(asset: Asset, random: np.random.Generator, plain: bool) -> RigRef
 def _varied(
     reference: RigReference, world: np.ndarray, random: np.random.Generator
 ) -> tuple[RigReference, Float[np.ndarray, "poses joints 3 3"]]:
-    """Mirrored, turned, of other proportions, with fewer joints: each now and then. World rotations tell of a body what
-    they told of the other."""
+    """Mirrored, or of other proportions. World rotations tell of one body what they told of the other."""
     if random.random() < 0.5:
         mirror = np.diag([-1.0, 1.0, 1.0])
         reference, world = map_reference(reference, mirror, mirror), mirror @ world @ mirror
-    if random.random() < TURNED:
-        yaw = yaw_matrix(float(random.uniform(-np.pi, np.pi)))
-        reference, world = map_reference(reference, yaw, np.eye(3)), yaw @ world
     if random.random() < VARIED:
         factors = np.exp(BONE_CHANGE * random.normal(size=reference.joints))
-        axes = np.exp(BODY_CHANGE * random.normal(size=3))
         kinds = ("rest_positions", "reference_positions")
-        moved = {kind: axes * _stretched(getattr(reference, kind), reference.parents, factors) for kind in kinds}
+        moved = {kind: _stretched(getattr(reference, kind), reference.parents, factors) for kind in kinds}
         reference = replace(reference, **moved)
-    if random.random() < VARIED:
-        kept = random.random(reference.joints) >= random.uniform(0, MOST_DROPPED)
-        reference, world = _thinned(reference, world, kept)
     return reference, world
 
 
@@ -181,20 +171,6 @@ def _stretched(points: np.ndarray, parents: np.ndarray, factors: np.ndarray) -> 
         if parent >= 0:
             moved[joint] = moved[parent] + factors[joint] * (points[joint] - points[parent])
     return moved
-
-
-def _thinned(reference: RigReference, world: np.ndarray, kept: np.ndarray) -> tuple[RigReference, np.ndarray]:
-    """A rig without some of its joints; what hung on them hangs on the next one above. Roots stay."""
-    kept = kept | (reference.parents < 0)
-    places, parents = np.cumsum(kept) - 1, []
-    for joint in np.flatnonzero(kept):
-        above = reference.parents[joint]
-        while above >= 0 and not kept[above]:
-            above = reference.parents[above]
-        parents.append(places[above] if above >= 0 else -1)
-    values = {field.name: getattr(reference, field.name) for field in fields(reference)}
-    values = {name: value[kept] if name != "size" else value for name, value in values.items()}
-    return RigReference(**values | {"parents": np.array(parents)}), world[:, kept]
 
 
 def _spread(frames: int, most: int) -> np.ndarray:

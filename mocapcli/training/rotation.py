@@ -168,7 +168,7 @@ def _vary(
         positions, turns = positions @ mirror, mirror @ turns @ mirror
     for together in (True, False):
         if random.random() < 0.4:
-            yaw = yaw_matrix(float(random.uniform(-np.pi, np.pi)))
+            yaw = _turn(float(random.uniform(-np.pi, np.pi)))
             if together:
                 reference = map_reference(reference, yaw, np.eye(3))
             positions, turns = positions @ yaw.T, yaw @ turns
@@ -185,7 +185,7 @@ def map_reference(reference: RigReference, left: np.ndarray, right: np.ndarray) 
     )
 
 
-def yaw_matrix(angle: float) -> np.ndarray:
+def _turn(angle: float) -> np.ndarray:
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
 
