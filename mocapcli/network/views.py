@@ -96,13 +96,16 @@ def wrap(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 
 def decide_facing(
-    logits: Float[Tensor, "frames bins"], steadiness: float = 4.0, most_turn: int = 2
+    logits: Float[Tensor, "frames bins"], steadiness: float = 4.0, most_turn: int = 2, sudden: float = 10.0
 ) -> Int[Tensor, " frames"]:
-    """The best path of yaw bins along a clip (Viterbi): bodies turn, but not from one frame to the next."""
+    """The best path of yaw bins along a clip (Viterbi): bodies turn, but not from one frame to the next.
+
+    Unless they fall: who lies on his back faces, seen from above, where his feet were. So any turn may be had for a price.
+    """
     scores = functional.log_softmax(logits.double(), dim=-1)
     steps = torch.arange(YAW_BINS)
     apart = (steps[:, None] - steps[None, :] + YAW_BINS // 2) % YAW_BINS - YAW_BINS // 2
-    change = -steadiness * (apart.abs().double() / most_turn) ** 2
+    change = -(steadiness * (apart.abs().double() / most_turn) ** 2).clamp_max(sudden)
     total, back = scores[0], []
     for frame in scores[1:]:
         best, origin = (total[:, None] + change).max(dim=0)
