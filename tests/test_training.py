@@ -277,6 +277,13 @@ def test_facing_is_decided_along_the_clip() -> None:
     assert (decide_facing(logits) == 0).all()
 
 
+def test_a_body_that_falls_may_face_the_other_way_from_there() -> None:
+    """Over half a clip is evidence enough, and dearer than a turn within one frame."""
+    behind = 8 * yaw_to_bins(torch.full((10,), 3.14159))
+    logits = torch.cat([8 * yaw_to_bins(torch.zeros(10)), behind])
+    assert decide_facing(logits).tolist() == [0] * 10 + [12] * 10
+
+
 def test_a_varied_rig_is_another_body_in_its_reference_too(creatures: Path) -> None:
     from mocapcli.training.filming import render_reference
     from mocapcli.training.stream import scene_rig
