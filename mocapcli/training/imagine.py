@@ -158,9 +158,11 @@ def _varied(
         reference, world = map_reference(reference, mirror, mirror), mirror @ world @ mirror
     if random.random() < VARIED:
         factors = np.exp(BONE_CHANGE * random.normal(size=reference.joints))
-        kinds = ("rest_positions", "reference_positions")
-        moved = {kind: _stretched(getattr(reference, kind), reference.parents, factors) for kind in kinds}
-        reference = replace(reference, **moved)
+        rest, known = (
+            _stretched(points, reference.parents, factors)
+            for points in (reference.rest_positions, reference.reference_positions)
+        )
+        reference = replace(reference, rest_positions=rest, reference_positions=known)
     return reference, world
 
 
