@@ -15,12 +15,12 @@ from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world, polar
 from mocapcli.network.imaginer import Imaginer, Turns, places, posed, turns_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
-from mocapcli.training.rotation import map_reference
+from mocapcli.training.poses import lengths_beyond
+from mocapcli.training.rotation import BESIDE_DEFORMING, frames_of, known_pose, map_reference
 from mocapcli.training.stream import FamilyStream, choose_entry, share_out
-from mocapcli.types import Asset, Motion
+from mocapcli.types import Asset
 
 FRAMES_OF_CLIP, FRAMES_OF_RIG = 24, 600  # that are kept
-BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 LEAST = 0.15  # weight of a joint that carries nothing, such as a finger's end
 CARRIED = 0.3  # sizes a joint must reach out for its whole weight
 BONE_CHANGE, VARIED = 0.25, 0.5  # how other proportions are, and the share of rigs that have them
@@ -61,14 +61,17 @@ class ImagineStream(FamilyStream[ImagineBatch]):
             random = random_of(self.config.seed, "imagine", self.validation, step, slot)
             known = self._lively(random)
             world = known.world[random.integers(len(known.world), size=task.poses)]
-            reference = _reference(known.asset, random, plain=self.validation)
-            if not self.validation:
+            rig, motions = known.asset.rig, known.asset.motions
+            if self.validation:
+                reference = reference_of_rig(rig, motions[0])
+            else:
+                reference = known_pose(rig, motions, random, default=0.7, rest=0.1)
                 reference, world = _varied(forget_names(reference, random), world, random)
             references.append(reference)
             worlds.append(world)
         return _collate(references, worlds)
 
-    def _lively(self, random: np.random.Generator) -> "KnownPoses":
+    def _lively(self, random: np.random.Generator) -> KnownPoses:
         """A rig; those that hardly move come seldom."""
         for _ in range(TRIES):
             known = known_poses(self.cache_folder / choose_entry(self.shown, random).file)
@@ -82,8 +85,7 @@ def known_poses(path: Path) -> KnownPoses:
     asset = compact.load(path)
     parts = []
     for motion in asset.motions:
-        chosen = _spread(training_frames(motion.frames), FRAMES_OF_CLIP)
-        kept = Motion(motion.name, motion.fps, motion.rotations[chosen], motion.translations[chosen])
+        kept = frames_of(motion, _spread(training_frames(motion.frames), FRAMES_OF_CLIP))
         parts.append(polar(motion_world(asset.rig.skeleton, kept)[..., :3, :3])[0].astype(np.float32))
     world = np.concatenate(parts)
     world = world[_spread(len(world), FRAMES_OF_RIG)]
@@ -136,19 +138,6 @@ def _shares(rig: RigBatch) -> Float[Tensor, "batch joints"]:
     return result
 
 
-def _reference(asset: Asset, random: np.random.Generator, plain: bool) -> RigReference:
-    """Mostly the default, the first clip's first frame; else any frame of any clip, or the rest pose."""
-    motions, draw = asset.motions, random.random()
-    if plain or draw < 0.7:
-        reference = reference_of_rig(asset.rig, motions[0], 0)
-    elif draw < 0.8:
-        reference = reference_of_rig(asset.rig)
-    else:
-        motion = motions[int(random.integers(len(motions)))]
-        reference = reference_of_rig(asset.rig, motion, int(random.integers(motion.frames)))
-    return reference
-
-
 def _varied(
     reference: RigReference, world: np.ndarray, random: np.random.Generator
 ) -> tuple[RigReference, Float[np.ndarray, "poses joints 3 3"]]:
@@ -180,12 +169,7 @@ def _spread(frames: int, most: int) -> np.ndarray:
 
 
 def _weights(reference: RigReference) -> Float[np.ndarray, " joints"]:
-    reach = np.zeros(reference.joints)
-    for joint in range(reference.joints - 1, -1, -1):
-        parent = reference.parents[joint]
-        if parent >= 0:
-            bone = np.linalg.norm(reference.reference_positions[joint] - reference.reference_positions[parent])
-            reach[parent] = max(reach[parent], reach[joint] + bone / reference.size)
+    reach = lengths_beyond(reference.parents, reference.reference_positions) / reference.size
     deform = np.where(reference.deforms, 1.0, BESIDE_DEFORMING)
     return deform * (LEAST + (1 - LEAST) * np.minimum(reach / CARRIED, 1.0))
 

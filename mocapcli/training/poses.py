@@ -159,7 +159,7 @@ def find_chains(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"]) -> tu
         starts += children[run[-1]]
         runs.append((run, len(children[run[-1]]) > 1))
     places = rest[:, :3, 3]
-    beyond = _lengths_beyond(skeleton, places)
+    beyond = lengths_beyond(skeleton.parents, places)
     runs = [
         (run, branches and bool(beyond[run[-1]] > BEYOND * (beyond[run[0]] - beyond[run[-1]])))
         for run, branches in runs
@@ -177,11 +177,13 @@ def find_chains(skeleton: Skeleton, rest: Float[np.ndarray, "joints 4 4"]) -> tu
     return tuple(chains)
 
 
-def _lengths_beyond(skeleton: Skeleton, places: Float[np.ndarray, "joints 3"]) -> Float[np.ndarray, " joints"]:
+def lengths_beyond(
+    parents: Int[np.ndarray, " joints"], places: Float[np.ndarray, "joints 3"]
+) -> Float[np.ndarray, " joints"]:
     """Length of the longest way outwards from each joint."""
-    lengths = np.zeros(skeleton.joints)
-    for joint in range(skeleton.joints - 1, 0, -1):
-        parent = skeleton.parents[joint]
+    lengths = np.zeros(len(parents))
+    for joint in range(len(parents) - 1, 0, -1):
+        parent = parents[joint]
         if parent >= 0:
             bone = float(np.linalg.norm(places[joint] - places[parent]))
             lengths[parent] = max(lengths[parent], bone + lengths[joint])

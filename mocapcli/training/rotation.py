@@ -120,7 +120,7 @@ def _clip(scene: SceneRig, random: np.random.Generator, task: RotationTaskConfig
         world = pose_world(skeleton, scene.sampler.sample(task.frames, FPS, random), skeleton.rest_translations)
     else:
         world = _real(asset, random, task)
-    reference = _reference(asset.rig, asset.motions, random)
+    reference = known_pose(asset.rig, asset.motions, random)
     positions, turns = world[..., :3, 3], world[..., :3, :3]
     if not plain:
         reference, positions, turns = _vary(forget_names(reference, random), positions, turns, random)
@@ -144,15 +144,17 @@ def _real(
     last = training_frames(motion.frames)
     start = int(random.integers(0, max(1, last - stride * (task.frames - 1))))
     chosen = np.minimum(start + stride * np.arange(task.frames), last - 1)
-    return motion_world(asset.rig.skeleton, _frames(motion, chosen))
+    return motion_world(asset.rig.skeleton, frames_of(motion, chosen))
 
 
-def _reference(rig: Rig, motions: tuple[Motion, ...], random: np.random.Generator) -> RigReference:
-    """Mostly the default, the first clip's first frame; else any frame of any clip, or the rest pose."""
+def known_pose(
+    rig: Rig, motions: tuple[Motion, ...], random: np.random.Generator, default: float = 0.5, rest: float = 0.15
+) -> RigReference:
+    """In such shares the default, the first clip's first frame, or the rest pose; else any frame of any clip."""
     draw = random.random()
-    if draw < 0.5:
+    if draw < default:
         return reference_of_rig(rig, motions[0], 0)
-    if draw < 0.65:
+    if draw < default + rest:
         return reference_of_rig(rig)
     motion = motions[int(random.integers(len(motions)))]
     return reference_of_rig(rig, motion, int(random.integers(motion.frames)))
@@ -190,7 +192,7 @@ def _turn(angle: float) -> np.ndarray:
     return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
 
 
-def _frames(motion: Motion, chosen: np.ndarray) -> Motion:
+def frames_of(motion: Motion, chosen: np.ndarray) -> Motion:
     return Motion(motion.name, motion.fps, motion.rotations[chosen], motion.translations[chosen])
 
 
