@@ -96,7 +96,8 @@ def tell(asset: Asset, motion: Motion, reference: RigReference, camera: Camera, 
     logits = torch.zeros(1, len(rows), YAW_BINS)
     logits[..., 5] = 4.0
     positions = torch.zeros(1, *local.shape)
-    estimate = PoseEstimate(positions=positions, yaw_logits=logits, rounds=(), **values)
+    up = torch.tensor([0.0, 1.0, 0.0]).expand(1, len(rows), 3)
+    estimate = PoseEstimate(positions=positions, yaw_logits=logits, up=up, rounds=(), **values)
     clip = stamped(cameras, seen, motion.fps)
     return Told(clip, full, (world - camera.position) @ turn.T, pixels, turn, estimate)
 
@@ -157,7 +158,7 @@ class Oracle(VideoToPose):
         frames = self._frames(features)
         first, last, all_frames = int(frames[0]), int(frames[-1]) + 1, self.truth.depth.shape[1]
         self.spans.append((first, last))
-        names = ("places", "depth", "spread", "half_width", "pitch", "yaw_logits")
+        names = ("places", "depth", "spread", "half_width", "pitch", "yaw_logits", "up")
         values = {name: getattr(self.truth, name)[:, frames].clone() for name in names}
         if self.reach and first > 0:
             values["depth"][:, : self.reach] += 0.5

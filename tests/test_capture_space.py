@@ -45,7 +45,7 @@ def test_many_windows_are_as_one_and_their_ends_are_not_used(monkeypatch) -> Non
         found = infer(network, reference, told.clip, told.full, rotate=False)
     spans = [span for span in network.video_to_pose.spans if span[1] - span[0] == 64]
     assert len(spans) > 5
-    assert spans[-1][1] == 300
+    assert max(last for _, last in spans) == 300  # threads finish in any order
     off = np.linalg.norm(found.positions - told.positions, axis=-1) / size
     assert off.max() < 0.01
 

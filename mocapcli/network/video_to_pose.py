@@ -2,8 +2,9 @@
 
 Joint queries come from the rig's own reference renders (features sampled at each joint), its geometry, its graph
 and its names. Every round each joint looks for itself in the picture (heatmap = query · pixel), reads what stands
-there, and GL-GMHA lets the joints agree. After the first round the facing is classified; later rounds are told a
-facing (the true one in training, a decided one in use), so that left and right, front and back need not be averaged.
+there, and GL-GMHA lets the joints agree. After the first round the facing is classified, and where the body's up points
+is guessed; later rounds are told that and a facing (the true one in training, a decided one in use), so that left and
+right, front and back need not be averaged.
 """
 
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from torch.nn import functional
 from mocapcli.network.attention import GraphTransformer
 from mocapcli.network.encoder import build_encoder, sample_features, unit
 from mocapcli.network.reference import NameEmbedding, RigBatch
-from mocapcli.network.views import YAW_BINS, bins_to_yaw, centre_of, lift, tilt_matrix, turn_matrix
+from mocapcli.network.views import YAW_BINS, bins_to_yaw, centre_of, lift, tilt_matrix, tip_matrix, turn_matrix
 
 Places = Float[Tensor, "batch frames joints 2"]
 Tokens = Float[Tensor, "batch frames joints channels"]
@@ -71,6 +72,7 @@ class PoseEstimate:
     half_width: Float[Tensor, "batch frames"]
     pitch: Float[Tensor, "batch frames"]
     yaw_logits: Float[Tensor, "batch frames bins"]
+    up: Float[Tensor, "batch frames 3"]  # where the body's up points, in the upright frame
     rounds: tuple[Look, ...]
 
 
@@ -162,6 +164,9 @@ class VideoToPose(nn.Module):
             LookRound(config, config.window if last else 0) for last in [False] * (config.rounds - 1) + [True]
         )
         self.facing = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), nn.Linear(channels, YAW_BINS))
+        self.tipping = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), nn.Linear(channels, 3))
+        nn.init.zeros_(self.tipping[-1].weight)
+        nn.init.zeros_(self.tipping[-1].bias)
         self.camera = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), nn.Linear(channels, 2))
         self.spread = nn.Linear(channels, 1)
 
@@ -215,7 +220,9 @@ class VideoToPose(nn.Module):
         looks, yaw_logits = [look], yaw_logits.to(tangent)
         likeliest = bins_to_yaw(yaw_logits.detach().argmax(-1))
         yaw = likeliest if yaw is None else torch.where(yaw.isnan(), likeliest, yaw)
-        tokens = tokens + self.turned(_turned_rest(rig, yaw))
+        up = self.tipping(_pooled(tokens, rig.mask)).to(tangent) + torch.tensor([0.0, 1.0, 0.0]).to(tangent)
+        up = functional.normalize(up, dim=-1)
+        tokens = tokens + self.turned(_turned_rest(rig, yaw, up.detach()))
         for again in list(self.rounds)[1:]:
             tokens, look = again(tokens, features, rig, frame_mask)
             looks.append(look)
@@ -230,6 +237,7 @@ class VideoToPose(nn.Module):
             half_width,
             TYPICAL_PITCH + 0.3 * pitch,
             yaw_logits,
+            up,
             tuple(looks),
         )
 
@@ -249,9 +257,11 @@ def _geometry(rig: RigBatch) -> Float[Tensor, "batch joints 14"]:
     return torch.cat([rest, reference, 3 * bone, 3 * reference_bone, flags], dim=-1) * rig.mask[..., None]
 
 
-def _turned_rest(rig: RigBatch, yaw: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames joints 8"]:
-    """Where joints would be, at rest or in the reference pose, if the body faced that way; and the facing."""
-    camera = tilt_matrix(torch.full_like(yaw, TYPICAL_PITCH)) @ turn_matrix(yaw)
+def _turned_rest(
+    rig: RigBatch, yaw: Float[Tensor, "batch frames"], up: Float[Tensor, "batch frames 3"]
+) -> Float[Tensor, "batch frames joints 8"]:
+    """Where joints would be, at rest or in the reference pose, if the body stood so; and the facing."""
+    camera = tilt_matrix(torch.full_like(yaw, TYPICAL_PITCH)) @ tip_matrix(up) @ turn_matrix(yaw)
     joints = rig.deforms & rig.mask
 
     def seen(points: Tensor) -> Tensor:

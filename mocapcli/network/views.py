@@ -11,7 +11,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from mocapcli.network.procrustes import nearest_rotation
+
 YAW_BINS = 24
+UPRIGHT = 0.05  # how much more of the rest pose's spread a tipped body must explain than an upright one
 Places = Float[Tensor, "batch frames joints 2"]
 Points = Float[Tensor, "batch frames joints 3"]
 
@@ -64,16 +67,33 @@ def turn_matrix(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
     return matrix
 
 
-def facing_of(
+def stance_of(
     upright: Points, rest: Float[Tensor, "batch joints 3"], joints: Bool[Tensor, "batch joints"]
-) -> Float[Tensor, "batch frames"]:
-    """Yaw that turns the rest pose about the vertical nearest to the observed one."""
+) -> tuple[Float[Tensor, "batch frames"], Float[Tensor, "batch frames 3"]]:
+    """The turn that carries the rest pose nearest to the observed one, as a facing (yaw) and where the body's up went.
+
+    First comes the facing, then the body tips over the shortest way: who falls goes on facing where he faced. Bodies
+    that look alike all round, as a snake does, are taken to be upright.
+    """
     weight = joints[:, None, :, None].to(upright)
     here = (upright - centre_of(upright, joints)) * weight
-    there = rest[:, None] - centre_of(rest[:, None], joints)
-    cosine = (here[..., [0, 2]] * there[..., [0, 2]]).sum((-1, -2))
-    sine = (here[..., 0] * there[..., 2] - here[..., 2] * there[..., 0]).sum(-1)
-    return torch.atan2(sine, cosine + 1e-9)
+    there = (rest[:, None] - centre_of(rest[:, None], joints)) * weight
+    evidence = here.transpose(-1, -2) @ there
+    evidence[..., 1, 1] += UPRIGHT * there.square().sum((-1, -2))
+    turn = nearest_rotation(evidence)
+    up = turn[..., 1]
+    level = tip_matrix(up).transpose(-1, -2) @ turn
+    return torch.atan2(level[..., 0, 2] - level[..., 2, 0], level[..., 0, 0] + level[..., 2, 2]), up
+
+
+def tip_matrix(up: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The shortest turn that carries the vertical to where the body's up points; of a body upside down, a roll."""
+    x, y, z = up.unbind(-1)
+    share = 1 / (1 + y).clamp_min(1e-4)
+    rows = [1 - x * x * share, x, -x * z * share, -x, y, -z, -x * z * share, z, 1 - z * z * share]
+    matrix: Tensor = torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    over = torch.tensor([[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]).to(up)
+    return torch.where((y < -1 + 1e-4)[..., None, None], over, matrix)
 
 
 def yaw_to_bins(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch bins"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints
 from mocapcli.network.video_to_pose import ReferenceViews
-from mocapcli.network.views import centre_of, facing_of, tilt_matrix
+from mocapcli.network.views import centre_of, stance_of, tilt_matrix
 from mocapcli.render.camera import Camera
 from mocapcli.training.samples import REFERENCE_YAWS, ClipSample
 
@@ -45,6 +45,7 @@ class Targets(OnDevice):
     half_width: Float[Tensor, "batch frames"]
     pitch: Float[Tensor, "batch frames"]
     yaw: Float[Tensor, "batch frames"]
+    up: Float[Tensor, "batch frames 3"]  # the body's, in the upright frame
     world_rotations: Float[Tensor, "batch frames joints 3 3"]
     camera: Float[Tensor, "batch frames 3 3"]  # world to camera axes
 
@@ -148,7 +149,7 @@ def _targets(samples: Sequence[ClipSample], rigs: RigBatch, owner: Int[Tensor, "
         (pixels + middle) / side * 2 - 1,
         distance * (side / 2 / focal[..., 0]),
         pitch,
-        facing_of(upright, rigs.rest_positions[owner], shown),
+        *stance_of(upright, rigs.rest_positions[owner], shown),
         world[..., :3, :3],
         turn,
     )

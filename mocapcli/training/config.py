@@ -25,6 +25,7 @@ class DataConfig:
     still: float = 0.7  # of the batches show single frames instead, as many
     fps: float = 12.0
     real_share: float = 0.5  # clips from real motions, where a rig has any
+    falls: float = 0.15  # of those: the whole body tips over
     varied: float = 0.5  # of the rigs shown have other proportions than their files', here as the user's rig too
     recoloured: float = 0.3
     other_body: float = 0.3

@@ -51,13 +51,14 @@ def film(
         for clip in range(clips):
             if clip % CLIPS_PER_LOOK == 0:
                 shown = rig.dressed(choose_appearance(data, random), random)
-            samples.append(shown.sample(random, frames, side, data.real_share, choose_pace(data, random)))
+            samples.append(shown.sample(random, frames, side, data.real_share, choose_pace(data, random), data.falls))
         return samples
     for _ in range(clips):
         parts = []
         for first in range(0, frames, STILLS_PER_LOOK):
             shown = rig.dressed(choose_appearance(data, random), random)
-            parts.append(shown.stills(random, min(STILLS_PER_LOOK, frames - first), side, data.real_share, data.fps))
+            count = min(STILLS_PER_LOOK, frames - first)
+            parts.append(shown.stills(random, count, side, data.real_share, data.fps, data.falls))
         samples.append(joined(parts))
     return samples
 

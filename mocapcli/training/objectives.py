@@ -25,6 +25,7 @@ class PoseWeights:
     positions: float = 2.0
     spread: float = 0.05
     facing: float = 0.15
+    up: float = 0.15
     camera: float = 0.3
     velocity: float = 1.0
 
@@ -48,6 +49,7 @@ def pose_loss(estimate: PoseEstimate, batch: Batch, weights: PoseWeights) -> tup
     parts["spread"] = _mean(off.detach() / 3 / estimate.spread + estimate.spread.log(), shown)
     labels = yaw_to_bins(targets.yaw)
     parts["facing"] = -(labels * functional.log_softmax(estimate.yaw_logits, -1)).sum(-1).mean()
+    parts["up"] = (estimate.up - targets.up).norm(dim=-1).mean()
     width_off = (estimate.half_width / targets.half_width).log().abs().mean()
     parts["camera"] = width_off + (estimate.pitch - targets.pitch).abs().mean()
     if batch.moving and off.shape[1] > 1:
@@ -84,6 +86,7 @@ def pose_figures(estimate: PoseEstimate, batch: Batch) -> dict[str, float]:
         "places_percent": float(50 * _mean((estimate.places - targets.places).norm(dim=-1), shown)),
         "facing_degrees": float(turned.median()),
         "facing_within_30": float((turned < 30).float().mean()),
+        "up_degrees": float((estimate.up * targets.up).sum(-1).clamp(-1, 1).arccos().rad2deg().mean()),
     }
 
 

@@ -15,7 +15,7 @@ from mocapcli.kinematics import quat_to_matrix
 from mocapcli.render.camera import Camera, orbit_rotation, perspective
 from mocapcli.render.rasteriser import draw
 from mocapcli.render.scene import Model, pose_points, prepare
-from mocapcli.training.poses import PoseSampler, pose_world
+from mocapcli.training.poses import PoseSampler, pose_world, vectors_to_matrices
 from mocapcli.types import Asset
 
 FIELD_OF_VIEW = (25.0, 55.0)
@@ -23,6 +23,7 @@ PITCH = (-8.0, 33.0)
 MARGIN = (1.1, 1.45)  # of a crop around the subject
 ROOM, ROOMY = 0.6, 0.3  # more of it in a share of the cases: a clip's crops are as wide as its widest frame needs
 RIG_CHANGE = 0.4  # of bones, where one rig stands for many
+FALLEN, FALL_SECONDS = (0.8, 2.8), 0.5  # radians that a body which fell is turned by, and how long that takes
 JITTER = 0.08  # of the crop's side
 FRAMED = 400  # vertices that crops are cut around; more make them no better
 REFERENCE_YAWS = (35.0, 215.0)  # two opposite three-quarter views
@@ -70,24 +71,39 @@ class SceneRig:
         return replace(self, asset=asset, model=prepare(asset.rig))
 
     def sample(
-        self, random: np.random.Generator, frames: int, side: int, real_share: float = 0.5, fps: float = 15.0
+        self,
+        random: np.random.Generator,
+        frames: int,
+        side: int,
+        real_share: float = 0.5,
+        fps: float = 15.0,
+        falls: float = 0.0,
     ) -> ClipSample:
         """A clip of a real motion where there is one (with that probability), else of an invented one."""
-        return film_crops(self.model, self.pose(random, frames, real_share, fps), random, side)
+        return film_crops(self.model, self.pose(random, frames, real_share, fps, falls), random, side)
 
     def stills(
-        self, random: np.random.Generator, count: int, side: int, real_share: float = 0.5, fps: float = 15.0
+        self,
+        random: np.random.Generator,
+        count: int,
+        side: int,
+        real_share: float = 0.5,
+        fps: float = 15.0,
+        falls: float = 0.0,
     ) -> ClipSample:
         """Single pictures of poses of their own, each from a side of its own, as one sample."""
-        world = np.concatenate([self.pose(random, 1, real_share, fps) for _ in range(count)])
+        world = np.concatenate([self.pose(random, 1, real_share, fps, falls) for _ in range(count)])
         return film_crops(self.model, world, random, side, moving=False)
 
     def pose(
-        self, random: np.random.Generator, frames: int, real_share: float = 0.5, fps: float = 15.0
+        self, random: np.random.Generator, frames: int, real_share: float = 0.5, fps: float = 15.0, falls: float = 0.0
     ) -> Float[np.ndarray, "frames joints 4 4"]:
-        """World matrices of such a clip."""
+        """World matrices of such a clip; in that share of the real ones the whole body falls, as invented ones do."""
         real = bool(self.asset.motions) and random.random() < real_share
-        return self._real(random, frames, fps) if real else self._invented(random, frames, fps)
+        if not real:
+            return self._invented(random, frames, fps)
+        world = self._real(random, frames, fps)
+        return fall(random, frames, fps) @ world if random.random() < falls else world
 
     def _real(self, random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames joints 4 4"]:
         lengths = np.array([motion.frames for motion in self.asset.motions], dtype=float)
@@ -123,6 +139,17 @@ class SceneRig:
             threads=1,
         )
         return with_mask(images.colour, images.mask), cameras
+
+
+def fall(random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames 1 4 4"]:
+    """Turns of a body that tips over, whichever way, or lies already."""
+    begins = random.uniform(-2 * FALL_SECONDS, frames / fps)
+    share = np.clip((np.arange(frames) / fps - begins) / FALL_SECONDS, 0.0, 1.0)
+    way, angle = random.uniform(0, 2 * np.pi), random.uniform(*FALLEN)
+    turns = np.tile(np.eye(4), (frames, 1, 1, 1))
+    axis = np.array([np.cos(way), 0.0, np.sin(way)])
+    turns[:, 0, :3, :3] = vectors_to_matrices(angle * share[:, None] * axis)
+    return turns
 
 
 def joined(samples: Sequence[ClipSample]) -> ClipSample:
