@@ -164,9 +164,10 @@ class VideoToPose(nn.Module):
             LookRound(config, config.window if last else 0) for last in [False] * (config.rounds - 1) + [True]
         )
         self.facing = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), nn.Linear(channels, YAW_BINS))
-        self.tipping = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), nn.Linear(channels, 3))
-        nn.init.zeros_(self.tipping[-1].weight)
-        nn.init.zeros_(self.tipping[-1].bias)
+        tip = nn.Linear(channels, 3)
+        nn.init.zeros_(tip.weight)
+        nn.init.zeros_(tip.bias)
+        self.tipping = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), tip)
         self.camera = nn.Sequential(nn.Linear(2 * channels, channels), nn.GELU(), nn.Linear(channels, 2))
         self.spread = nn.Linear(channels, 1)
 
@@ -220,8 +221,8 @@ class VideoToPose(nn.Module):
         looks, yaw_logits = [look], yaw_logits.to(tangent)
         likeliest = bins_to_yaw(yaw_logits.detach().argmax(-1))
         yaw = likeliest if yaw is None else torch.where(yaw.isnan(), likeliest, yaw)
-        up = self.tipping(_pooled(tokens, rig.mask)).to(tangent) + torch.tensor([0.0, 1.0, 0.0]).to(tangent)
-        up = functional.normalize(up, dim=-1)
+        tipped = self.tipping(_pooled(tokens, rig.mask)).to(tangent)
+        up = functional.normalize(tipped + torch.tensor([0.0, 1.0, 0.0]).to(tangent), dim=-1)
         tokens = tokens + self.turned(_turned_rest(rig, yaw, up.detach()))
         for again in list(self.rounds)[1:]:
             tokens, look = again(tokens, features, rig, frame_mask)
