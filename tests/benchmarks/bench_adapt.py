@@ -3,8 +3,9 @@
 python tests/benchmarks/bench_adapt.py --cache CACHE --rig Stag.glb [--model small] [--seconds 30 90 300] [--threads 2]
 
 `--rig` is part of the name of a file of the cache. None of its clips is learnt from, but with `--clips`, which tells
-what poses like the real ones would be worth. Real clips are judged in 96 single frames from random sides, without a
-decision along the clip: joints off in % of the rig's size, facing off (median), and the share of facings within 30°.
+what poses like the real ones would be worth. Real clips (with `--named "death|lie"` those whose names match) are judged
+in 96 single frames from random sides, without a decision along the clip: joints off in % of the rig's size, facing off
+(median), and the share of facings within 30°.
 `copy` is the reference pose, turned to the true facing. Every budget starts from the model's own weights; what is
 learnt is kept in KEEP/SECONDSs (`--keep KEEP`) and found there again. A power law through the means says what more
 time may be worth; `--plot FILE` draws them.
@@ -13,6 +14,7 @@ time may be worth; `--plot FILE` draws them.
 import argparse
 import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -82,7 +84,7 @@ def main() -> None:
         keep, rigs = wanted.keep or Path(folder), {}
         for rig in wanted.rig:
             asset = cache.load(named(cache, rig))
-            rigs[asset.rig.name] = list(learn(network, asset, wanted.seconds, wanted.threads, keep, wanted.clips))
+            rigs[asset.rig.name] = list(learn(network, asset, wanted, keep))
     means = [mean(rows) for rows in zip(*rigs.values(), strict=True)]
     say("\n".join(table(rigs | {"mean": means}, wanted.seconds)))
     if len(wanted.seconds) > 1:
@@ -98,18 +100,23 @@ def named(cache: Cache, rig: str) -> Entry:
     return found[0]
 
 
-def learn(
-    network: MotionNetwork, asset: Asset, budgets: Sequence[float], threads: int, keep: Path, use_clips: bool
-) -> Iterator[Figures]:
+def with_clips_named(asset: Asset, pattern: str) -> Asset:
+    found = tuple(motion for motion in asset.motions if re.search(pattern, motion.name, re.IGNORECASE))
+    if not found:
+        raise SystemExit(f"no clip of {asset.rig.name} has {pattern!r} in its name")
+    return asset.with_motions(found)
+
+
+def learn(network: MotionNetwork, asset: Asset, wanted: argparse.Namespace, keep: Path) -> Iterator[Figures]:
     """Figures on real clips before, and after each budget."""
-    scenes = RigScenes(asset, network.config.side, use_clips=False)
-    yield judged(f"{asset.rig.name}, before", network, asset, scenes)
-    for seconds in budgets:
+    scenes, shown = RigScenes(asset, network.config.side, use_clips=False), with_clips_named(asset, wanted.named)
+    yield judged(f"{asset.rig.name}, before", network, shown, scenes)
+    for seconds in wanted.seconds:
         os.environ[FOLDER_VARIABLE] = str(keep / f"{seconds:g}s")
-        adapted = adapt_rig(asset, network, seconds, use_clips=use_clips, threads=threads)
+        adapted = adapt_rig(asset, network, seconds, use_clips=wanted.clips, threads=wanted.threads)
         spent = adapted.adapter.origin
         label = f"{asset.rig.name}, {spent.seconds:.0f} s, {spent.samples} pictures"
-        yield judged(label, adapted.network, asset, scenes)
+        yield judged(label, adapted.network, shown, scenes)
 
 
 def judged(label: str, network: MotionNetwork, asset: Asset, scenes: RigScenes) -> Figures:
@@ -189,6 +196,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder of what is learnt (default: a temporary one)")
     parser.add_argument("--clips", action="store_true", help="learn from the rig's own clips too")
+    parser.add_argument("--named", default="", help="judge clips alone whose names match this (a regular expression)")
     parser.add_argument("--plot", type=Path, help="a picture of it, .png or .svg")
     return parser.parse_args()
 
