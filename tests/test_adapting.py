@@ -90,7 +90,7 @@ def test_learning_lowers_the_error(creature: Asset, network: MotionNetwork) -> N
     shown = []
     _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=80), shown.append)
     assert reached.samples == 80 * 12
-    assert reached.figures["places_percent"] < 0.92 * shown[0].figures["places_percent"]  # 0.81 to 0.89, by the pictures
+    assert reached.figures["places_percent"] < 0.92 * shown[0].figures["places_percent"]  # 0.81 to 0.89
 
 
 def test_a_network_that_learning_has_harmed_is_not_kept(
