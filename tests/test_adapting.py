@@ -88,9 +88,9 @@ def test_clips_are_left_out_on_request(creature: Asset) -> None:
 def test_learning_lowers_the_error(creature: Asset, network: MotionNetwork) -> None:
     scenes = RigScenes(creature, 32, DataConfig(rigs=1, clips=6, frames=2, still=0.0))
     shown = []
-    _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=80), shown.append)
-    assert reached.samples == 80 * 12
-    assert reached.figures["places_percent"] < 0.92 * shown[0].figures["places_percent"]  # 0.81 to 0.89
+    _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False, most_steps=140), shown.append)
+    assert reached.samples == 140 * 12
+    assert reached.figures["places_percent"] < 0.85 * shown[0].figures["places_percent"]
 
 
 def test_a_network_that_learning_has_harmed_is_not_kept(

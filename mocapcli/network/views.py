@@ -120,8 +120,7 @@ def decide_facing(
 ) -> Int[Tensor, " frames"]:
     """The best path of yaw bins along a clip (Viterbi): bodies turn, but not from one frame to the next.
 
-    Unless they fall: who lies on his back faces, seen from above, where his feet were. So any turn may be had for a
-    price.
+    Unless they tumble: of a body that is all but upside down any facing fits. So any turn may be had for a price.
     """
     scores = functional.log_softmax(logits.double(), dim=-1)
     steps = torch.arange(YAW_BINS)
