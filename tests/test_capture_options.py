@@ -13,7 +13,7 @@ from PIL import Image
 
 from capture_helpers import SIDE, save_tiny, stamped, tell, tiny_network, walking
 from factories import make_asset
-from mocapcli.capturing import sight
+from mocapcli.capturing import looking
 from mocapcli.capturing.api import capture_video
 from mocapcli.capturing.inference import infer
 from mocapcli.capturing.models import Model
@@ -143,15 +143,15 @@ def test_a_long_clip_keeps_few_features_and_says_the_same(monkeypatch) -> None:
     camera = look_at((0.0, size, 4 * size), (0.0, 0.3 * size, 0.0), 60.0, 640, 360)
     told = tell(asset, motion, reference.rig, camera)
     held: list[int] = []
-    block = sight.Scene._block
+    block = looking.Scene._block
     monkeypatch.setattr(
-        sight.Scene, "_block", lambda scene, number: (block(scene, number), held.append(len(scene._features)))[0]
+        looking.Scene, "_block", lambda scene, number: (block(scene, number), held.append(len(scene._features)))[0]
     )
     with told.clip:
         once = infer(network, reference, told.clip, told.full, rotate=False)
         assert max(held) == 4  # of 32 frames: all of them
         held.clear()
-        monkeypatch.setattr(sight, "FEATURE_BYTES", 0)
+        monkeypatch.setattr(looking, "FEATURE_BYTES", 0)
         again = infer(network, reference, told.clip, told.full, rotate=False)
     assert max(held) < 4
     np.testing.assert_allclose(again.positions, once.positions, atol=1e-5)

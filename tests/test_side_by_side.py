@@ -8,8 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
 from eval_helpers import TINY  # noqa: E402
-from mocapcli.capturing import sight  # noqa: E402
+from mocapcli.capturing import looking  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
+from mocapcli.capturing.sight import Sight, see  # noqa: E402
 from mocapcli.network import refiner_run, threads  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.network.refiner_body import Body  # noqa: E402
@@ -57,12 +58,12 @@ def test_threads_see_and_refine_what_one_would(monkeypatch) -> None:
     crops, cameras, world = film(rig, frames=FRAMES, side=TINY.side)
     reference, stage = reference_of(rig.asset, TINY.side), MotionNetwork(TINY).eval().video_to_pose
     refiner, body = random_refiner(), Body.of(rig.model)
-    monkeypatch.setattr(sight, "FEATURE_BYTES", 1)
+    monkeypatch.setattr(looking, "FEATURE_BYTES", 1)
 
-    def found() -> tuple[sight.Sight, np.ndarray]:
+    def found() -> tuple[Sight, np.ndarray]:
         with CropClip(TINY.side) as clip:
             clip.add(Crops(crops, tuple(cameras), np.ones(FRAMES), np.arange(FRAMES) / 30))
-            seen = sight.see(stage, reference, clip)
+            seen = see(stage, reference, clip)
         return seen, refiner_run.refine_world(refiner, body, crops, cameras, world, 1)
 
     torch.set_num_threads(1)

@@ -17,9 +17,11 @@ from mocapcli.capturing.polish import polish
 from mocapcli.capturing.refine import iterations_of, refine
 from mocapcli.capturing.report import Confidence, Report, Stopwatch, confidence_of, facing_changes, write_report
 from mocapcli.capturing.rigs import read_rig, with_reference
+from mocapcli.capturing.sight import LOOKS
 from mocapcli.capturing.slim import Slim
 from mocapcli.filters.chain import Step, apply_filters, parse_filters
 from mocapcli.render.camera import Camera
+from mocapcli.render.scene import prepare
 from mocapcli.subject.find import Options as SubjectOptions
 from mocapcli.subject.find import Subject, find_subject
 from mocapcli.training.filming import reference_of
@@ -116,15 +118,15 @@ def _capture(
             progress("crops", len(crops), frames)
     with watch.stage("rig"):
         slim = Slim.of(known)
-        reference = reference_of(slim.light, side)
+        reference, drawn = reference_of(slim.light, side), prepare(slim.light.rig)
     with watch.stage("learning the rig"):
         seconds = None if options.adapter else options.adapt_seconds
         network = network_for(known, model, seconds, progress)
 
     def tell(stage: str, done: int) -> None:
-        progress(stage, done, 2 * frames if stage == "pose" else frames)
+        progress(stage, done, LOOKS * frames if stage == "pose" else frames)
 
-    pose = infer(network, reference, clip, full, True, watch, tell)
+    pose = infer(network, reference, clip, full, True, watch, tell, drawn)
     with watch.stage("refinement"):
         rounds = iterations_of(network, options.refine_iterations)
         pose = refine(

@@ -21,6 +21,7 @@ from mocapcli.network.model import MotionNetwork
 from mocapcli.network.threads import one_thread
 from mocapcli.network.views import bins_to_yaw
 from mocapcli.render.camera import Camera
+from mocapcli.render.scene import Model
 from mocapcli.training.batches import RenderedReference
 
 LAPLACE_DEVIATION = 2**0.5
@@ -52,12 +53,16 @@ def infer(
     rotate: bool = True,
     watch: Stopwatch | None = None,
     progress: Progress = lambda stage, frames: None,
+    model: Model | None = None,
 ) -> PoseTrack:
-    """Everything the network tells of a clip; `full` is the video's camera, which the crops' were cut from."""
+    """Everything the network tells of a clip; `full` is the video's camera, which the crops' were cut from.
+
+    `model`: the rig, for facings to be compared by drawing it.
+    """
     rig, seen, watch = reference.rig, clip.seen, watch or Stopwatch()
     lenses = Lenses.of(clip.cameras, full)
     with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
-        sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames))
+        sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames), model)
         points, pitch = to_space(sight, lenses, seen)
         points = bridged(points, seen)
     noise = sight.spread.astype(float) * LAPLACE_DEVIATION

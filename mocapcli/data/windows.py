@@ -29,7 +29,7 @@ class Window:
 
 def evaluation_windows(cache: Cache, split: Split, per_family: int | None = None, seed: int = 0) -> list[Window]:
     """All windows of a split, or a fixed random choice of at most `per_family` in each family."""
-    windows = [window for entry in cache.entries_of(split) for window in _windows_of(entry, split)]
+    windows = [window for entry in cache.entries_of(split) for window in windows_of(entry, split)]
     if per_family is None:
         return windows
     chosen: list[Window] = []
@@ -39,7 +39,7 @@ def evaluation_windows(cache: Cache, split: Split, per_family: int | None = None
     return chosen
 
 
-def _windows_of(entry: Entry, split: Split) -> list[Window]:
+def windows_of(entry: Entry, split: Split) -> list[Window]:
     found = []
     for number, frames in enumerate(entry.motion_frames):
         first, last = 0, frames

@@ -17,6 +17,7 @@ from mocapcli.evaluation.crops import cut_clip
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.model import MotionNetwork
 from mocapcli.render.camera import Camera
+from mocapcli.render.scene import Model, prepare
 from mocapcli.training.batches import RenderedReference
 from mocapcli.training.filming import reference_of
 from mocapcli.types import Asset
@@ -64,6 +65,7 @@ class NetworkPredictor:
     adapt_seconds: float | None = None
     refine_iterations: int = 0
     adapt_threads: int = 0
+    compare: bool = True  # facings by what the rig would look like
     _rigs: OrderedDict[int, "_Known"] = field(default_factory=OrderedDict, repr=False)
 
     def predict(self, asset: Asset, footage: Footage) -> Prediction:
@@ -71,7 +73,8 @@ class NetworkPredictor:
         full = Camera(np.zeros(3), np.eye(3), width, height, footage.focal, (width / 2, height / 2))
         known = self._known(asset)
         with cut_clip(footage.frames, footage.masks, footage.fps, full, self.network.config.side) as clip:
-            first = infer(known.network, known.reference, clip, full, self.rotate)
+            model = known.model if self.compare else None
+            first = infer(known.network, known.reference, clip, full, self.rotate, model=model)
             pose = refine(known.network, asset.rig, known.reference.rig, first, clip, full, self.refine_iterations)
         found = as_prediction(pose)
         return replace(found, unrefined=as_prediction(first)) if self.refine_iterations else found
@@ -80,7 +83,8 @@ class NetworkPredictor:
         """Renders of the rig, and the network that serves it, kept for its further clips."""
         key = id(asset)
         if key not in self._rigs:
-            self._rigs[key] = _Known(asset, reference_of(asset, self.network.config.side), self._serving(asset))
+            reference = reference_of(asset, self.network.config.side)
+            self._rigs[key] = _Known(asset, reference, self._serving(asset), prepare(asset.rig))
             if len(self._rigs) > HELD_RIGS:
                 self._rigs.popitem(last=False)
         self._rigs.move_to_end(key)
@@ -105,3 +109,4 @@ class _Known:
     asset: Asset  # held, so that its identity is nobody else's
     reference: RenderedReference
     network: MotionNetwork
+    model: Model

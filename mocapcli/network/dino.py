@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapcli.errors import MocapError, ReadError, UnsupportedError
-from mocapcli.network.encoder import Crops, Features
+from mocapcli.network.encoder import Crops, Encoder, Features
 
 DEFAULT = "facebook/dinov2-small"
 KINDS = ("dinov2", "dinov2_with_registers")
@@ -23,7 +23,7 @@ MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as D
 ENLARGED = 2  # a patch of 14 pixels covers 7 of a crop
 
 
-class DinoEncoder(nn.Module):
+class DinoEncoder(Encoder):
     """Features at 1/4 of the crop, as the small encoder's: what DINOv2 sees there, and fine detail beside it."""
 
     stride = 4

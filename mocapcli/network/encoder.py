@@ -31,7 +31,15 @@ def _unit(channels_in: int, channels: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class SmallEncoder(nn.Module):
+class Encoder(nn.Module):
+    """What all of them are."""
+
+    def levels(self, crops: Crops) -> list[Features]:
+        """What two pictures are compared by."""
+        return [self(crops)]
+
+
+class SmallEncoder(Encoder):
     """A U-Net of about a million parameters: down to 1/16, back up to 1/4 of the crop.
 
     Made for processors: batch norm, sums instead of concatenations, channels last in memory.
@@ -68,20 +76,20 @@ class SmallEncoder(nn.Module):
         return features
 
 
-def _imagenet(**options: Any) -> nn.Module:
+def _imagenet(**options: Any) -> Encoder:
     from mocapcli.network.imagenet import ImagenetEncoder
 
     return ImagenetEncoder(**options)
 
 
-def _dinov2(**options: Any) -> nn.Module:
+def _dinov2(**options: Any) -> Encoder:
     from mocapcli.network.dino import DinoEncoder
 
     return DinoEncoder(**options)
 
 
 MEDIUM = (24, 48, 96, 160, 224)
-ENCODERS: dict[str, Callable[..., nn.Module]] = {
+ENCODERS: dict[str, Callable[..., Encoder]] = {
     "small": SmallEncoder,
     "medium": partial(SmallEncoder, widths=MEDIUM),
     "imagenet": _imagenet,
@@ -90,7 +98,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
 READ_WHEN_BUILT = ("dinov2",)  # its weights are no part of a saved model; those of `imagenet` come with a new run
 
 
-def build_encoder(name: str, channels: int, source: str = "") -> nn.Module:
+def build_encoder(name: str, channels: int, source: str = "") -> Encoder:
     """An encoder by name; `source` says where pretrained weights come from, for those that have any."""
     if name not in ENCODERS:
         raise InvalidDataError(f"no image encoder called {name!r}; known: {', '.join(sorted(ENCODERS))}")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapcli.errors import ReadError
-from mocapcli.network.encoder import MEDIUM, Crops, Features, SmallEncoder, resized
+from mocapcli.network.encoder import MEDIUM, Crops, Encoder, Features, SmallEncoder, resized
 
 # Expansion, kernel, stride, channels, repeats of EfficientNet-Lite0's stages.
 STAGES = (
@@ -118,7 +118,7 @@ def _fold(given: dict[str, Tensor], convolution: str, norm: str, name: str) -> S
     return (f"{name}.weight", weight), (f"{name}.bias", bias)
 
 
-class ImagenetEncoder(nn.Module):
+class ImagenetEncoder(Encoder):
     """The medium encoder, told at each of its levels what the trunk sees there."""
 
     stride = 4
@@ -133,7 +133,15 @@ class ImagenetEncoder(nn.Module):
             nn.init.zeros_(weight)
 
     def forward(self, crops: Crops) -> Features:
-        told = [GAIN * layer(part) for layer, part in zip(self.tell, self._seen(crops), strict=True)]
+        return self._told(crops, self._seen(crops))
+
+    def levels(self, crops: Crops) -> list[Features]:
+        """Its own features, and what the trunk sees at strides of 8 and 16: more than edges, not yet only the kind."""
+        seen = self._seen(crops)
+        return [self._told(crops, seen), *seen[1:3]]
+
+    def _told(self, crops: Crops, seen: list[Tensor]) -> Features:
+        told = [GAIN * layer(part) for layer, part in zip(self.tell, seen, strict=True)]
         features: Features = self.own(crops, (*told[:2], told[2] + resized(told[3], told[2])))
         return features
 

@@ -1,0 +1,135 @@
+"""Which way does it face? Every facing is tried on: the rig is drawn as it is seen under that facing, beside the film.
+
+The network scores facings after a first look, and is wrong where front and back look alike to it. But under each facing
+stage 1 says where joints are; the closed form turns the rig so, and it can be drawn. The network's own picture encoder
+then says how much the drawing looks like the film. Some frames of a clip are enough, for facings last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from mocapcli.capturing.looking import Scene, Stretch
+from mocapcli.capturing.placing import fit_to_view
+from mocapcli.capturing.turning import root_of, stand
+from mocapcli.kinematics import matrix_to_quat
+from mocapcli.network.anchored import Settings, estimate_deltas
+from mocapcli.network.encoder import Features, unit
+from mocapcli.network.reference import RigReference
+from mocapcli.network.video_to_pose import PoseEstimate
+from mocapcli.network.views import YAW_BINS, bin_centres, tilt_matrix
+from mocapcli.render.camera import Camera
+from mocapcli.render.scene import Model, render
+from mocapcli.training.batches import images_to_tensor
+from mocapcli.training.samples import with_mask
+
+EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
+STEP = 2  # bins of facing from one that is tried to the next
+SURE = 60.0  # what full likeness counts for beside the network's own scores, which are logarithms
+LAPLACE_DEVIATION = 2**0.5
+ONE_BY_ONE = Settings(speed=1e6, heading_frames=0)  # frames that lie apart tell nothing of each other
+Crops = UInt8[np.ndarray, "frames side side 4"]
+World = Float[np.ndarray, "frames joints 4 4"]
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """How much a clip looks like its rig, by the way that faces."""
+
+    scene: Scene
+    reference: RigReference
+    model: Model  # of the same joints
+
+    @torch.inference_mode()
+    def scores(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
+        """Of every frame's facings, to be added to the network's own."""
+        frames = compared_frames(self.scene.clip.seen, stretch)
+        if not len(frames):
+            return torch.zeros(stretch[1] - stretch[0], YAW_BINS)
+        cameras = [self.scene.clip.cameras[frame] for frame in frames]
+        film = self.scene.pictures(frames)
+        filmed, tried = self._levels(film), []
+        for yaw in bin_centres()[::STEP].tolist():
+            drawn = self._drawn(self.scene.glimpse(yaw, frames), cameras)
+            either = torch.from_numpy(np.maximum(film[..., 3], drawn[..., 3]))[:, None].to(filmed[0]) / 255
+            pairs = zip(filmed, self._levels(drawn), strict=True)
+            tried.append(torch.stack([alike(one, other, either) for one, other in pairs]).mean(0).cpu())
+        return SURE * between(torch.stack(tried, dim=1), frames, stretch)
+
+    def _levels(self, crops: Crops) -> list[Features]:
+        return self.scene.stage.encoder.levels(unit(images_to_tensor(crops).to(self.scene.tangents.device)))
+
+    def _drawn(self, seen: PoseEstimate, cameras: Sequence[Camera]) -> Crops:
+        """The rig in the pose that is seen, as the crops' cameras would see it."""
+        tilts = tilt_matrix(seen.pitch[0].double()).cpu().numpy()
+        near = 0.01 * self.reference.size
+        upright = [
+            replace(camera, position=np.zeros(3), rotation=tilt.T, near=near)
+            for camera, tilt in zip(cameras, tilts, strict=True)
+        ]
+        world = self._posed(seen, cameras, tilts)
+        options = {"background": (0, 0, 0), "outputs": ("colour", "mask"), "threads": 1}
+        images = render(self.model, world, upright, **options)
+        return with_mask(images.colour, images.mask)
+
+    def _posed(self, seen: PoseEstimate, cameras: Sequence[Camera], tilts: Float[np.ndarray, "frames 3 3"]) -> World:
+        """World matrices, metres, in the upright frames around the cameras."""
+        reference, rig = self.reference, self.scene.rig
+        rays = crop_rays(_numbers(seen.places), cameras) @ tilts
+        distance = _numbers(seen.half_width) * [2 * float(camera.focal) / camera.width for camera in cameras]
+        points = rays * (distance[:, None] - _numbers(seen.depth))[..., None]
+        noise = _numbers(seen.spread) * LAPLACE_DEVIATION
+        told = [torch.from_numpy(values)[None].to(rig.parents.device) for values in (points, noise)]
+        deltas = estimate_deltas(told[0], rig.anchors, told[1], ONE_BY_ONE).deltas
+        world = np.tile(np.eye(4), (*points.shape[:2], 1, 1))
+        world[..., :3, :3] = _numbers(deltas @ rig.reference_rotations[:, None].to(deltas))
+        placed = stand(reference, matrix_to_quat(world[..., :3, :3]), points * reference.size, 1 / noise**2)
+        all_seen = np.ones(len(points), bool)
+        world[..., :3, 3] = fit_to_view(
+            placed, rays, noise * reference.size, root_of(reference), reference.deforms, all_seen
+        )
+        return world
+
+
+def compared_frames(seen: Bool[np.ndarray, " frames"], stretch: Stretch) -> Int[np.ndarray, " compared"]:
+    """Of a stretch: some that show the subject, evenly spread."""
+    frames = stretch[0] + np.flatnonzero(seen[slice(*stretch)])
+    count = min(len(frames), max(FEWEST, round(len(frames) / EVERY)))
+    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)] if len(frames) else frames
+
+
+def alike(one: Features, other: Features, either: Float[Tensor, "images 1 side side"]) -> Float[Tensor, " images"]:
+    """Mean cosine of two pictures' features over what either of them shows."""
+    share = functional.interpolate(either, size=one.shape[-2:], mode="area")[:, 0]
+    cosine = functional.cosine_similarity(one, other, dim=1)
+    return (cosine * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
+
+
+def between(
+    tried: Float[Tensor, "compared some"], frames: Int[np.ndarray, " compared"], stretch: Stretch
+) -> Float[Tensor, "frames bins"]:
+    """From some frames and facings to all of them, on straight lines."""
+    around = torch.cat([tried, tried[:, :1]], dim=1)[None].double()
+    bins = functional.interpolate(around, size=YAW_BINS + 1, mode="linear", align_corners=True)[0, :, :YAW_BINS]
+    every = np.arange(*stretch)
+    return torch.from_numpy(np.stack([np.interp(every, frames, column) for column in bins.numpy().T], axis=1)).float()
+
+
+def crop_rays(
+    places: Float[np.ndarray, "frames joints 2"], cameras: Sequence[Camera]
+) -> Float[np.ndarray, "frames joints 3"]:
+    """Directions of crop places in the crop camera's axes, one deep along its view axis."""
+    half = np.array([camera.width / 2 for camera in cameras])[:, None, None]
+    centres = np.array([camera.centre for camera in cameras], float)[:, None]
+    offset = ((places + 1) * half - centres) / np.array([float(camera.focal) for camera in cameras])[:, None, None]
+    return np.stack([offset[..., 0], -offset[..., 1], -np.ones(offset.shape[:2])], axis=-1)
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    """Of the one clip in a batch."""
+    return values[0].double().cpu().numpy()

@@ -1,0 +1,178 @@
+"""Facings compared by drawing: under a stage 1 that poses joints exactly for any of them, the true one looks alike."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from capture_helpers import SIDE, Oracle, Stamps, Told, stamped, tell, tiny_network, walking
+from mocapcli.capturing.comparing import Likeness, alike, between, compared_frames
+from mocapcli.capturing.inference import infer
+from mocapcli.capturing.looking import Scene
+from mocapcli.capturing.sight import LOOKS
+from mocapcli.kinematics import motion_world
+from mocapcli.network.encoder import Encoder, build_encoder
+from mocapcli.network.model import MotionNetwork
+from mocapcli.network.video_to_pose import PoseEstimate
+from mocapcli.network.views import YAW_BINS, lift, project, stance_of, tilt_matrix, turn_matrix, yaw_to_bins
+from mocapcli.render.camera import look_at
+from mocapcli.render.scene import Model, prepare, render
+from mocapcli.training.batches import RenderedReference
+from mocapcli.training.filming import reference_of
+from mocapcli.training.samples import with_mask
+
+FRAMES, HIDDEN = 40, (11, 12, 13)
+
+
+class Pictures(Encoder):
+    """Reads the frame's number for the oracle, and compares pictures as they are, a little blurred."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stamps = Stamps()
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.stamps(crops)
+
+    def levels(self, crops: Tensor) -> list[Tensor]:
+        return [functional.avg_pool2d(crops, 2)]
+
+
+class Deceived(Oracle):
+    """Scores the facing behind its back highest, and poses the body as if it faced as it is told."""
+
+    def __init__(self, truth: PoseEstimate, yaw: Tensor) -> None:
+        turned = yaw_to_bins(yaw + torch.pi).clamp_min(1e-3).log()
+        super().__init__(replace(truth, yaw_logits=turned[None]))
+        self.encoder, self.yaw = Pictures(), yaw
+
+    def decide(self, features: Tensor, *told: Tensor) -> PoseEstimate:  # type: ignore[override]
+        seen, (_, _, tangent, yaw, _) = super().decide(features), told
+        points = lift(seen.places, seen.depth, seen.half_width, tangent)
+        tilt = tilt_matrix(seen.pitch)
+        turn = turn_matrix(yaw - self.yaw[self._frames(features)])
+        points = points @ (tilt @ turn @ tilt.transpose(-1, -2)).transpose(-1, -2)
+        return replace(seen, places=project(points, seen.half_width, tangent), depth=points[..., 2])
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    told: Told
+    reference: RenderedReference
+    model: Model
+    yaw: Tensor
+    network: MotionNetwork
+
+
+@pytest.fixture
+def film() -> Film:
+    """A creature that walks, drawn as its crops' cameras see it."""
+    asset, motion = walking(seed=3, frames=FRAMES)
+    reference, model = reference_of(asset, SIDE), prepare(asset.rig)
+    size = reference.rig.size
+    camera = look_at((0.8 * size, size, 3 * size), (0.5 * size, 0.2 * size, 0.0), 50.0, 640, 360)
+    told = tell(asset, motion, reference.rig, camera)
+    world, cameras = motion_world(asset.rig.skeleton, motion), told.clip.cameras
+    placed = [
+        replace(crop, position=camera.position, rotation=camera.rotation @ crop.rotation, near=0.01 * size)
+        for crop in cameras
+    ]
+    images = render(model, world, placed, background=(0, 0, 0), outputs=("colour", "mask"))
+    crops = with_mask(images.colour, images.mask)
+    crops[list(HIDDEN)] = 0
+    crops[:, 0, 0, 0], crops[:, 0, 0, 1] = 0, np.arange(FRAMES)
+    told.clip.close()
+    seen = np.ones(FRAMES, bool)
+    upright = torch.from_numpy(told.positions / size)[None].float()
+    rest, joints = torch.from_numpy(reference.rig.rest_positions / size)[None].float(), reference.rig.deforms
+    yaw = stance_of(upright, rest, torch.from_numpy(joints)[None])[0][0]
+    network = tiny_network()
+    del network.video_to_pose
+    network.video_to_pose = Deceived(told.estimate, yaw)
+    return Film(replace(told, clip=stamped(cameras, seen, 15.0, crops)), reference, model, yaw, network)
+
+
+def off_degrees(facing: np.ndarray, yaw: Tensor) -> np.ndarray:
+    return np.degrees(np.abs((facing - yaw.numpy() + np.pi) % (2 * np.pi) - np.pi))
+
+
+def test_the_facing_that_looks_like_the_film_is_believed(film: Film) -> None:
+    told: list[int] = []
+    with film.told.clip as clip:
+        alone = infer(film.network, film.reference, clip, film.told.full, rotate=False)
+        compared = infer(
+            film.network,
+            film.reference,
+            clip,
+            film.told.full,
+            False,
+            progress=lambda _, frames: told.append(frames),
+            model=film.model,
+        )
+    assert off_degrees(alone.facing, film.yaw).min() > 150  # the oracle deceives
+    assert off_degrees(compared.facing, film.yaw).max() < 20
+    assert sum(told) == LOOKS * FRAMES
+    off = np.linalg.norm(compared.positions - film.told.positions, axis=-1) / film.reference.rig.size
+    assert off.mean() < 0.05
+
+
+def test_the_rig_is_drawn_where_it_is_seen(film: Film) -> None:
+    frames = np.array([0, 15, 39])
+    with film.told.clip as clip, torch.inference_mode():
+        scene = Scene.of(film.network.video_to_pose, film.reference, clip)
+        seen = Oracle(film.told.estimate).decide(scene.features(0, FRAMES)[frames])
+        drawn = Likeness(scene, film.reference.rig, film.model)._drawn(seen, [clip.cameras[k] for k in frames])
+        film_masks = scene.pictures(frames)[..., 3] > 127
+    masks = drawn[..., 3] > 127
+    shared = (masks & film_masks).sum(axis=(1, 2)) / (masks | film_masks).sum(axis=(1, 2))
+    assert shared.min() > 0.75
+
+
+def test_frames_that_show_nothing_have_no_say(film: Film) -> None:
+    with film.told.clip as clip:
+        scene = Scene.of(film.network.video_to_pose, film.reference, clip)
+        assert not set(HIDDEN) & set(compared_frames(clip.seen, (0, FRAMES)).tolist())
+        nothing = Likeness(scene, film.reference.rig, film.model).scores((HIDDEN[0], HIDDEN[-1] + 1))
+    assert nothing.shape == (len(HIDDEN), YAW_BINS) and not nothing.any()
+
+
+@pytest.mark.parametrize(("length", "count"), [(1, 1), (7, 7), (30, 8), (64, 11)])
+def test_some_frames_are_compared_from_first_to_last(length: int, count: int) -> None:
+    frames = compared_frames(np.ones(100, bool), (20, 20 + length))
+    assert len(set(frames.tolist())) == len(frames) == count
+    assert frames[0] == 20 and frames[-1] == 19 + length
+
+
+def test_scores_between_frames_and_facings_lie_on_straight_lines() -> None:
+    tried = torch.zeros(2, YAW_BINS // 2)
+    tried[0, 0], tried[1, -1] = 1.0, 2.0
+    scores = between(tried, np.array([2, 6]), (0, 8))
+    assert scores.shape == (8, YAW_BINS)
+    assert scores[0, 0] == 1 and scores[0, 1] == scores[0, -1] == 0.5  # a circle
+    assert scores[4, 0] == 0.5 and scores[4, -2] == 1 and scores[7, -2] == 2
+    alone = between(tried[:1], np.array([2]), (0, 3))
+    torch.testing.assert_close(alone, alone[:1].expand(3, -1))
+
+
+def test_likeness_counts_only_what_one_of_two_pictures_shows() -> None:
+    one, other = torch.randn(2, 5, 8, 8).unbind(0)
+    either = torch.zeros(1, 1, 16, 16)
+    either[..., :8, :] = 1
+    same = one.clone()
+    same[:, 4:] = other[:, 4:]  # the lower half differs, and shows nothing
+    assert alike(one[None], same[None], either).item() == pytest.approx(1.0, abs=1e-5)
+    assert alike(one[None], other[None], either).item() < 0.5
+    assert alike(one[None], other[None], torch.zeros_like(either)).item() == 0
+
+
+@pytest.mark.parametrize(("name", "levels"), [("small", 1), ("imagenet", 3)])
+def test_encoders_say_what_pictures_are_compared_by(name: str, levels: int) -> None:
+    encoder: nn.Module = build_encoder(name, 24).eval()
+    crops = torch.rand(2, 4, 64, 64)
+    with torch.no_grad():
+        found = encoder.levels(crops)
+        torch.testing.assert_close(found[0], encoder(crops))
+    assert len(found) == levels and all(len(level) == 2 for level in found)
