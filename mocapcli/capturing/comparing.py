@@ -30,7 +30,8 @@ from mocapcli.training.samples import with_mask
 
 EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
 STEP = 2  # bins of facing from one that is tried to the next
-SURE = 60.0  # what full likeness counts for beside the network's own scores, which are logarithms
+SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
+TRUST = 0.5  # in those: they are bolder than they are right
 LAPLACE_DEVIATION = 2**0.5
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0)  # frames that lie apart tell nothing of each other
 Crops = UInt8[np.ndarray, "frames side side 4"]
@@ -47,7 +48,7 @@ class Likeness:
 
     @torch.inference_mode()
     def scores(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
-        """Of every frame's facings, to be added to the network's own."""
+        """Of every frame's facings."""
         frames = compared_frames(self.scene.clip.seen, stretch)
         if not len(frames):
             return torch.zeros(stretch[1] - stretch[0], YAW_BINS)
@@ -104,10 +105,22 @@ def compared_frames(seen: Bool[np.ndarray, " frames"], stretch: Stretch) -> Int[
 
 
 def alike(one: Features, other: Features, either: Float[Tensor, "images 1 side side"]) -> Float[Tensor, " images"]:
-    """Mean cosine of two pictures' features over what either of them shows."""
+    """Mean cosine of two pictures' features over what either of them shows.
+
+    Each cell of one is held against the best of the other's there and next to it: a pose is never seen exactly.
+    """
     share = functional.interpolate(either, size=one.shape[-2:], mode="area")[:, 0]
-    cosine = functional.cosine_similarity(one, other, dim=1)
-    return (cosine * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
+    units = [functional.normalize(features, dim=1) for features in (one, other)]
+    pairs = (units, units[::-1])
+    best = [torch.stack([(this * near).sum(1) for near in _around(that)]).amax(0) for this, that in pairs]
+    return ((best[0] + best[1]) / 2 * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
+
+
+def _around(features: Features) -> list[Features]:
+    """Each cell's own and its eight neighbours'."""
+    rows, columns = features.shape[-2:]
+    padded = functional.pad(features, (1, 1, 1, 1))
+    return [padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
 
 
 def between(

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
-from mocapcli.capturing.comparing import Likeness
+from mocapcli.capturing.comparing import TRUST, Likeness
 from mocapcli.capturing.looking import BLOCK, OVERLAP, Scene, Stretch
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.network.threads import at_once
@@ -85,7 +85,7 @@ def _facing(
         progress(len(scene.clip))
         return decide_facing(logits)
     likeness = Likeness(scene, reference.rig, model)
-    return decide_facing(logits + _scores(scene, likeness.scores, COMPARED, progress))
+    return decide_facing(TRUST * logits + _scores(scene, likeness.scores, COMPARED, progress))
 
 
 def _scores(

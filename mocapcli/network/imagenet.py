@@ -133,17 +133,13 @@ class ImagenetEncoder(Encoder):
             nn.init.zeros_(weight)
 
     def forward(self, crops: Crops) -> Features:
-        return self._told(crops, self._seen(crops))
-
-    def levels(self, crops: Crops) -> list[Features]:
-        """Its own features, and what the trunk sees at strides of 8 and 16: more than edges, not yet only the kind."""
-        seen = self._seen(crops)
-        return [self._told(crops, seen), *seen[1:3]]
-
-    def _told(self, crops: Crops, seen: list[Tensor]) -> Features:
-        told = [GAIN * layer(part) for layer, part in zip(self.tell, seen, strict=True)]
+        told = [GAIN * layer(part) for layer, part in zip(self.tell, self._seen(crops), strict=True)]
         features: Features = self.own(crops, (*told[:2], told[2] + resized(told[3], told[2])))
         return features
+
+    def levels(self, crops: Crops) -> list[Features]:
+        """What the trunk sees at strides of 8 and 16: more than edges, not yet only the kind of thing."""
+        return self._seen(crops)[1:3]
 
     @torch.no_grad()
     def _seen(self, crops: Crops) -> list[Tensor]:

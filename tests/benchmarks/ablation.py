@@ -24,7 +24,7 @@ from mocapcli.data.cache import Cache
 from mocapcli.network.attention import GraphAttention
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.reference import RigBatch
-from mocapcli.network.video_to_pose import LookRound
+from mocapcli.network.video_to_pose import LookRound, VideoToPose
 from mocapcli.training import loop, stream
 from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig, load_config
@@ -96,6 +96,14 @@ def without_heatmaps(part: nn.Module) -> None:
             weight.requires_grad_(False)
 
 
+def without_up(part: nn.Module) -> None:
+    """Nobody guesses where the body's up points: later rounds are shown the rig on its feet."""
+    assert isinstance(part, VideoToPose)
+    for weight in part.tipping.parameters():
+        weight.data.zero_()
+        weight.requires_grad_(False)
+
+
 def all_local(part: nn.Module) -> None:
     for attention in attentions(part):
         attention.scope = "local"
@@ -143,6 +151,7 @@ ROWS = {
     "pose": (
         *PARTS,
         Row("no reference renders", batch=no_views),
+        Row("no up", ("weights.up=0",), network=without_up),
         Row("one round", ("network.video_to_pose.rounds=1",)),
         Row("regression", ("weights.heat=0",), network=without_heatmaps),
     ),
