@@ -83,10 +83,11 @@ class LiteTrunk(nn.Module):
                 before = after
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
+    def forward(self, pictures: Tensor, levels: int = len(TAPS)) -> list[Tensor]:
+        """The first so many of the outputs that are read."""
         hidden: Tensor = functional.relu6(self.stem(pictures))
         taps: list[Tensor] = []
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.blocks[: sorted(TAPS)[levels - 1] + 1]):
             hidden = block(hidden)
             if number in TAPS:
                 taps.append(hidden / SCALES[len(taps)])
@@ -139,13 +140,13 @@ class ImagenetEncoder(Encoder):
 
     def levels(self, crops: Crops) -> list[Features]:
         """What the trunk sees at strides of 8 and 16: more than edges, not yet only the kind of thing."""
-        return self._seen(crops)[1:3]
+        return self._seen(crops, 3)[1:]
 
     @torch.no_grad()
-    def _seen(self, crops: Crops) -> list[Tensor]:
+    def _seen(self, crops: Crops, levels: int = len(TAPS)) -> list[Tensor]:
         """The subject before grey, as a photograph is fed."""
         colours, mask = crops[:, :3], crops[:, 3:]
         pictures = (colours - MIDDLE * mask) / HALF_RANGE  # crops are premultiplied: black where the mask is 0
         pictures = functional.interpolate(pictures, size=(SEEN_AT, SEEN_AT), mode="bilinear")
-        seen: list[Tensor] = self.trunk(pictures.contiguous(memory_format=torch.channels_last))
+        seen: list[Tensor] = self.trunk(pictures.contiguous(memory_format=torch.channels_last), levels)
         return seen
