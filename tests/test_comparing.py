@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from capture_helpers import SIDE, Oracle, Stamps, Told, stamped, tell, tiny_network, walking
-from mocapcli.capturing.comparing import Likeness, alike, between, compared_frames
+from mocapcli.capturing.comparing import Likeness, alike, between, compared_frames, drawable
 from mocapcli.capturing.inference import infer
 from mocapcli.capturing.looking import Scene
 from mocapcli.capturing.sight import LOOKS
@@ -23,6 +23,7 @@ from mocapcli.render.scene import Model, prepare, render
 from mocapcli.training.batches import RenderedReference
 from mocapcli.training.filming import reference_of
 from mocapcli.training.samples import with_mask
+from mocapcli.zoo import make_creature
 
 FRAMES, HIDDEN = 40, (11, 12, 13)
 
@@ -137,6 +138,11 @@ def test_frames_that_show_nothing_have_no_say(film: Film) -> None:
         assert not set(HIDDEN) & set(compared_frames(clip.seen, (0, FRAMES)).tolist())
         nothing = Likeness(scene, film.reference.rig, film.model).scores((HIDDEN[0], HIDDEN[-1] + 1))
     assert nothing.shape == (len(HIDDEN), YAW_BINS) and not nothing.any()
+
+
+def test_a_rig_without_a_body_is_not_compared() -> None:
+    rig = make_creature(3).rig
+    assert drawable(rig) is not None and drawable(replace(rig, mesh=None)) is None
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 1), (7, 7), (30, 8), (64, 11)])

@@ -8,6 +8,7 @@ import numpy as np
 
 from mocapcli.adapting.api import apply_adapter
 from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.deliver import check_outputs, deliver
 from mocapcli.capturing.inference import PoseTrack, infer
 from mocapcli.capturing.models import Model, load_model, network_for
@@ -21,7 +22,6 @@ from mocapcli.capturing.sight import LOOKS
 from mocapcli.capturing.slim import Slim
 from mocapcli.filters.chain import Step, apply_filters, parse_filters
 from mocapcli.render.camera import Camera
-from mocapcli.render.scene import prepare
 from mocapcli.subject.find import Options as SubjectOptions
 from mocapcli.subject.find import Subject, find_subject
 from mocapcli.training.filming import reference_of
@@ -118,7 +118,7 @@ def _capture(
             progress("crops", len(crops), frames)
     with watch.stage("rig"):
         slim = Slim.of(known)
-        reference, drawn = reference_of(slim.light, side), prepare(slim.light.rig)
+        reference, drawn = reference_of(slim.light, side), drawable(slim.light.rig)
     with watch.stage("learning the rig"):
         seconds = None if options.adapter else options.adapt_seconds
         network = network_for(known, model, seconds, progress)

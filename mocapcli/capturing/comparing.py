@@ -24,9 +24,10 @@ from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import PoseEstimate
 from mocapcli.network.views import YAW_BINS, bin_centres, tilt_matrix
 from mocapcli.render.camera import Camera
-from mocapcli.render.scene import Model, render
+from mocapcli.render.scene import Model, prepare, render
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.samples import with_mask
+from mocapcli.types import Rig
 
 EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
 STEP = 2  # bins of facing from one that is tried to the next
@@ -36,6 +37,11 @@ LAPLACE_DEVIATION = 2**0.5
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0)  # frames that lie apart tell nothing of each other
 Crops = UInt8[np.ndarray, "frames side side 4"]
 World = Float[np.ndarray, "frames joints 4 4"]
+
+
+def drawable(rig: Rig) -> Model | None:
+    """The rig to compare with; nothing where it has no body of its own: capsules are like nothing that is filmed."""
+    return None if rig.mesh is None else prepare(rig)
 
 
 @dataclass(frozen=True, eq=False)

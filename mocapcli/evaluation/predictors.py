@@ -11,13 +11,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.inference import PoseTrack, infer
 from mocapcli.capturing.refine import refine
 from mocapcli.evaluation.crops import cut_clip
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.model import MotionNetwork
 from mocapcli.render.camera import Camera
-from mocapcli.render.scene import Model, prepare
+from mocapcli.render.scene import Model
 from mocapcli.training.batches import RenderedReference
 from mocapcli.training.filming import reference_of
 from mocapcli.types import Asset
@@ -84,7 +85,7 @@ class NetworkPredictor:
         key = id(asset)
         if key not in self._rigs:
             reference = reference_of(asset, self.network.config.side)
-            self._rigs[key] = _Known(asset, reference, self._serving(asset), prepare(asset.rig))
+            self._rigs[key] = _Known(asset, reference, self._serving(asset), drawable(asset.rig))
             if len(self._rigs) > HELD_RIGS:
                 self._rigs.popitem(last=False)
         self._rigs.move_to_end(key)
@@ -109,4 +110,4 @@ class _Known:
     asset: Asset  # held, so that its identity is nobody else's
     reference: RenderedReference
     network: MotionNetwork
-    model: Model
+    model: Model | None

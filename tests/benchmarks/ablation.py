@@ -128,8 +128,8 @@ def no_rest(rig: RigBatch) -> RigBatch:
 
 def of_rigs(change: Callable[[RigBatch], RigBatch]) -> Callable[[Any], Any]:
     def changed(batch: Any) -> Any:
-        both = {"rig": change(batch.rig)} | ({"rigs": change(batch.rigs)} if hasattr(batch, "rigs") else {})
-        return replace(batch, **both)
+        name = "rigs" if hasattr(batch, "rigs") else "rig"
+        return replace(batch, **{name: change(getattr(batch, name))})
 
     return changed
 
