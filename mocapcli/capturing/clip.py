@@ -3,7 +3,7 @@
 import tempfile
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import IO
 
@@ -82,3 +82,16 @@ class CropClip:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def crop_rays(
+    places: Float[np.ndarray, "frames joints 2"], cameras: Sequence[Camera]
+) -> Float[np.ndarray, "frames joints 3"]:
+    """Directions of places (-1 … 1, y down) in the axes of each frame's crop camera, one deep along its view axis."""
+    half, focals = (
+        np.array([float(value) for value in values])[:, None, None]
+        for values in ((camera.width / 2 for camera in cameras), (camera.focal for camera in cameras))
+    )
+    centres = np.array([camera.centre for camera in cameras], float)[:, None]
+    offset = ((places + 1) * half - centres) / focals
+    return np.stack([offset[..., 0], -offset[..., 1], -np.ones(offset.shape[:2])], axis=-1)

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from mocapcli.capturing.clip import crop_rays
 from mocapcli.capturing.looking import Scene, Stretch
 from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.turning import root_of, stand
@@ -21,7 +22,7 @@ from mocapcli.kinematics import matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import Features, unit
 from mocapcli.network.reference import RigReference
-from mocapcli.network.video_to_pose import PoseEstimate
+from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import YAW_BINS, bin_centres, tilt_matrix
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model, prepare, render
@@ -33,7 +34,6 @@ EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and h
 STEP = 2  # bins of facing from one that is tried to the next
 SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
 TRUST = 0.5  # in those: they are bolder than they are right
-LAPLACE_DEVIATION = 2**0.5
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0)  # frames that lie apart tell nothing of each other
 Crops = UInt8[np.ndarray, "frames side side 4"]
 World = Float[np.ndarray, "frames joints 4 4"]
@@ -137,16 +137,6 @@ def between(
     bins = functional.interpolate(around, size=YAW_BINS + 1, mode="linear", align_corners=True)[0, :, :YAW_BINS]
     every = np.arange(*stretch)
     return torch.from_numpy(np.stack([np.interp(every, frames, column) for column in bins.numpy().T], axis=1)).float()
-
-
-def crop_rays(
-    places: Float[np.ndarray, "frames joints 2"], cameras: Sequence[Camera]
-) -> Float[np.ndarray, "frames joints 3"]:
-    """Directions of crop places in the crop camera's axes, one deep along its view axis."""
-    half = np.array([camera.width / 2 for camera in cameras])[:, None, None]
-    centres = np.array([camera.centre for camera in cameras], float)[:, None]
-    offset = ((places + 1) * half - centres) / np.array([float(camera.focal) for camera in cameras])[:, None, None]
-    return np.stack([offset[..., 0], -offset[..., 1], -np.ones(offset.shape[:2])], axis=-1)
 
 
 def _numbers(values: Tensor) -> np.ndarray:

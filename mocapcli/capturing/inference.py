@@ -19,12 +19,12 @@ from mocapcli.capturing.turning import root_of, stand, turn
 from mocapcli.network.encoder import LIGHT
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.threads import one_thread
+from mocapcli.network.video_to_pose import LAPLACE_DEVIATION
 from mocapcli.network.views import bins_to_yaw
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.training.batches import RenderedReference
 
-LAPLACE_DEVIATION = 2**0.5
 Points = Float[np.ndarray, "frames joints 3"]
 Progress = Callable[[str, int], object]
 

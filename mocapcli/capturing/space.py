@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.signal import savgol_filter
 
+from mocapcli.capturing.clip import crop_rays
 from mocapcli.capturing.sight import Sight
 from mocapcli.render.camera import Camera
 
@@ -22,27 +23,21 @@ class Lenses:
     """A clip's crop cameras as seen from the full picture's."""
 
     turns: Float[np.ndarray, "frames 3 3"]  # crop camera's axes to the full camera's
-    focals: Float[np.ndarray, " frames"]
-    centres: Float[np.ndarray, "frames 2"]
-    sizes: Float[np.ndarray, " frames"]
+    cameras: Sequence[Camera]
     full: Camera
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], full: Camera) -> "Lenses":
-        return cls(
-            full.rotation.T @ np.stack([camera.rotation for camera in cameras]),
-            np.array([float(camera.focal) for camera in cameras]),
-            np.array([camera.centre for camera in cameras], float),
-            np.array([float(camera.width) for camera in cameras]),
-            full,
-        )
+        return cls(full.rotation.T @ np.stack([camera.rotation for camera in cameras]), cameras, full)
+
+    @property
+    def tangents(self) -> Float[np.ndarray, " frames"]:
+        """Of half the crops' fields of view."""
+        return np.array([camera.width / 2 / float(camera.focal) for camera in self.cameras])
 
     def rays(self, places: Float[np.ndarray, "frames joints 2"]) -> Points:
         """Directions of crop places in the full camera's axes, one deep along the crop's view axis."""
-        pixels = (places + 1) / 2 * self.sizes[:, None, None]
-        offset = (pixels - self.centres[:, None]) / self.focals[:, None, None]
-        rays = np.stack([offset[..., 0], -offset[..., 1], -np.ones(offset.shape[:2])], axis=-1)
-        return np.asarray(np.einsum("fab,fjb->fja", self.turns, rays))
+        return np.asarray(np.einsum("fab,fjb->fja", self.turns, crop_rays(places, self.cameras)))
 
     def pixels(self, places: Float[np.ndarray, "frames joints 2"]) -> Float[np.ndarray, "frames joints 2"]:
         """Crop places as pixels of the full picture."""
@@ -53,8 +48,7 @@ class Lenses:
 
 def to_space(sight: Sight, lenses: Lenses, seen: Bool[np.ndarray, " frames"]) -> tuple[Points, float]:
     """Joints in the level frame, in sizes, and the pitch of the video's camera (radians, looking down)."""
-    tangents = lenses.sizes / 2 / lenses.focals
-    distance = np.exp(steady(np.log(sight.half_width / tangents), seen))
+    distance = np.exp(steady(np.log(sight.half_width / lenses.tangents), seen))
     points = lenses.rays(sight.places.astype(float)) * (distance[:, None] - sight.depth)[..., None]
     pitch = camera_pitch(sight.pitch, lenses.turns[:, :, 2], seen)
     return np.asarray(points @ level(pitch).T), pitch

@@ -22,6 +22,7 @@ from mocapcli.network.views import YAW_BINS, bins_to_yaw, centre_of, lift, tilt_
 Places = Float[Tensor, "batch frames joints 2"]
 Tokens = Float[Tensor, "batch frames joints channels"]
 OVERVIEW = 4  # cells a side of the coarse picture that every joint sees before it looks
+LAPLACE_DEVIATION = 2**0.5  # the standard deviation of errors whose Laplace scale is 1, as `spread` tells it
 TYPICAL_PITCH = 0.2  # radians; only the queries' guess, the pose has its own
 
 

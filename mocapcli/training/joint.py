@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.network.model import MotionNetwork
-from mocapcli.network.video_to_pose import PoseEstimate
+from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import tilt_matrix
 from mocapcli.training.batches import Batch
 from mocapcli.training.objectives import PoseWeights, pose_loss, upright
@@ -17,7 +17,6 @@ from mocapcli.training.rotation import RotationBatch, rotation_loss
 ROTATIONS = 0.5  # weight of stage 2's loss beside stage 1's
 LEAST_NOISE = 0.002  # that stage 2 is told of true positions
 STILLS = 2  # single pictures of a rig that stage 2 learns from
-LAPLACE_DEVIATION = 2**0.5
 
 
 def joint_loss(
