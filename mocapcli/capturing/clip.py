@@ -84,6 +84,11 @@ class CropClip:
         self.close()
 
 
+def crop_tangents(cameras: Sequence[Camera]) -> Float[np.ndarray, " frames"]:
+    """Of half the crops' fields of view."""
+    return np.array([camera.width / 2 / float(camera.focal) for camera in cameras])
+
+
 def crop_rays(
     places: Float[np.ndarray, "frames joints 2"], cameras: Sequence[Camera]
 ) -> Float[np.ndarray, "frames joints 3"]:

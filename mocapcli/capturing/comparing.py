@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from mocapcli.capturing.clip import crop_rays
+from mocapcli.capturing.clip import crop_rays, crop_tangents
 from mocapcli.capturing.looking import Scene, Stretch
 from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.turning import root_of, stand
@@ -59,10 +59,13 @@ class Likeness:
         if not len(frames):
             return torch.zeros(stretch[1] - stretch[0], YAW_BINS)
         cameras = [self.scene.clip.cameras[frame] for frame in frames]
-        film = self.scene.pictures(frames)
+        film, features = (
+            self.scene.pictures(frames),
+            self.scene.features(*stretch)[torch.from_numpy(frames - stretch[0])],
+        )
         filmed, tried = self._levels(film), []
         for yaw in bin_centres()[::STEP].tolist():
-            drawn = self._drawn(self.scene.glimpse(yaw, frames), cameras)
+            drawn = self._drawn(self.scene.glimpse(yaw, frames, features), cameras)
             either = torch.from_numpy(np.maximum(film[..., 3], drawn[..., 3]))[:, None].to(filmed[0]) / 255
             pairs = zip(filmed, self._levels(drawn), strict=True)
             tried.append(torch.stack([alike(one, other, either) for one, other in pairs]).mean(0).cpu())
@@ -88,7 +91,7 @@ class Likeness:
         """World matrices, metres, in the upright frames around the cameras."""
         reference, rig = self.reference, self.scene.rig
         rays = crop_rays(_numbers(seen.places), cameras) @ tilts
-        distance = _numbers(seen.half_width) * [2 * float(camera.focal) / camera.width for camera in cameras]
+        distance = _numbers(seen.half_width) / crop_tangents(cameras)
         points = rays * (distance[:, None] - _numbers(seen.depth))[..., None]
         noise = _numbers(seen.spread) * LAPLACE_DEVIATION
         told = [torch.from_numpy(values)[None].to(rig.parents.device) for values in (points, noise)]

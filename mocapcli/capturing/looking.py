@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.clip import CropClip, crop_tangents
 from mocapcli.network.encoder import unit
 from mocapcli.network.reference import RigBatch, batch_rigs
 from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose
@@ -40,8 +40,8 @@ class Scene:
         rig = batch_rigs([reference.rig]).to(device)
         views = collate_views([reference], reference.rig.joints).to(device)
         queries = stage.queries(rig, views, stage.encoder(unit(views.crops.flatten(0, 1))))
-        tangents = torch.tensor([camera.width / 2 / float(camera.focal) for camera in clip.cameras])[None]
-        return cls(stage, clip, rig, queries, tangents.float().to(device))
+        tangents = torch.from_numpy(crop_tangents(clip.cameras)).float()[None]
+        return cls(stage, clip, rig, queries, tangents.to(device))
 
     @torch.inference_mode()
     def glance(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
@@ -59,10 +59,8 @@ class Scene:
         return self.stage.decide(self.features(*stretch), self.queries, self.rig, self.tangents[:, part], yaw, seen)
 
     @torch.inference_mode()
-    def glimpse(self, yaw: float, frames: Int[np.ndarray, " frames"]) -> PoseEstimate:
-        """What single frames of a block or two show under a facing, each by itself."""
-        first = int(frames[0])
-        features = self.features(first, int(frames[-1]) + 1)[torch.from_numpy(frames - first)]
+    def glimpse(self, yaw: float, frames: Int[np.ndarray, " frames"], features: Tensor) -> PoseEstimate:
+        """What single frames show under a facing, each by itself; `features`: theirs."""
         tangents = self.tangents[:, torch.from_numpy(frames)]
         alone = torch.zeros_like(tangents, dtype=torch.bool)
         facing = torch.full_like(tangents, yaw)

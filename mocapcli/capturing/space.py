@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.signal import savgol_filter
 
-from mocapcli.capturing.clip import crop_rays
+from mocapcli.capturing.clip import crop_rays, crop_tangents
 from mocapcli.capturing.sight import Sight
 from mocapcli.render.camera import Camera
 
@@ -30,11 +30,6 @@ class Lenses:
     def of(cls, cameras: Sequence[Camera], full: Camera) -> "Lenses":
         return cls(full.rotation.T @ np.stack([camera.rotation for camera in cameras]), cameras, full)
 
-    @property
-    def tangents(self) -> Float[np.ndarray, " frames"]:
-        """Of half the crops' fields of view."""
-        return np.array([camera.width / 2 / float(camera.focal) for camera in self.cameras])
-
     def rays(self, places: Float[np.ndarray, "frames joints 2"]) -> Points:
         """Directions of crop places in the full camera's axes, one deep along the crop's view axis."""
         return np.asarray(np.einsum("fab,fjb->fja", self.turns, crop_rays(places, self.cameras)))
@@ -48,7 +43,7 @@ class Lenses:
 
 def to_space(sight: Sight, lenses: Lenses, seen: Bool[np.ndarray, " frames"]) -> tuple[Points, float]:
     """Joints in the level frame, in sizes, and the pitch of the video's camera (radians, looking down)."""
-    distance = np.exp(steady(np.log(sight.half_width / lenses.tangents), seen))
+    distance = np.exp(steady(np.log(sight.half_width / crop_tangents(lenses.cameras)), seen))
     points = lenses.rays(sight.places.astype(float)) * (distance[:, None] - sight.depth)[..., None]
     pitch = camera_pitch(sight.pitch, lenses.turns[:, :, 2], seen)
     return np.asarray(points @ level(pitch).T), pitch
