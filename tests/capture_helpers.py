@@ -13,7 +13,7 @@ from mocapcli.kinematics import motion_world, resample
 from mocapcli.network.model import MotionNetwork, NetworkConfig, save_network
 from mocapcli.network.reference import RigReference
 from mocapcli.network.rotation_head import RotationConfig
-from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose, VideoToPoseConfig
+from mocapcli.network.video_to_pose import Glance, Look, PoseEstimate, VideoToPose, VideoToPoseConfig
 from mocapcli.network.views import YAW_BINS
 from mocapcli.render.camera import Camera
 from mocapcli.render.movie import write_mp4
@@ -148,8 +148,10 @@ class Oracle(VideoToPose):
     def queries(self, *_: object) -> torch.Tensor:  # type: ignore[override]
         return torch.zeros(1)
 
-    def glance(self, features: torch.Tensor, *_: object) -> tuple:  # type: ignore[override]
-        return None, None, self.truth.yaw_logits[:, self._frames(features)]
+    def glance(self, features: torch.Tensor, *_: object) -> Glance:  # type: ignore[override]
+        names, frames = ("places", "depth", "yaw_logits", "up"), self._frames(features)
+        places, depth, logits, up = (getattr(self.truth, name)[:, frames] for name in names)
+        return Glance(depth[..., None], Look(places, depth, None), logits, up)
 
     def _frames(self, features: torch.Tensor) -> torch.Tensor:
         return (features[:, 0] * 256 + features[:, 1]).long()

@@ -51,7 +51,7 @@ class Deceived(Oracle):
         self.encoder, self.yaw = Pictures(), yaw
 
     def decide(self, features: Tensor, *told: Tensor) -> PoseEstimate:  # type: ignore[override]
-        seen, (_, _, tangent, yaw, _) = super().decide(features), told
+        seen, (_, _, tangent, _, yaw) = super().decide(features), told
         points = lift(seen.places, seen.depth, seen.half_width, tangent)
         tilt = tilt_matrix(seen.pitch)
         turn = turn_matrix(yaw - self.yaw[self._frames(features)])

@@ -59,13 +59,10 @@ class Likeness:
         if not len(frames):
             return torch.zeros(stretch[1] - stretch[0], YAW_BINS)
         cameras = [self.scene.clip.cameras[frame] for frame in frames]
-        film, features = (
-            self.scene.pictures(frames),
-            self.scene.features(*stretch)[torch.from_numpy(frames - stretch[0])],
-        )
+        film = self.scene.pictures(frames)
         filmed, tried = self._levels(film), []
-        for yaw in bin_centres()[::STEP].tolist():
-            drawn = self._drawn(self.scene.glimpse(yaw, frames, features), cameras)
+        for seen in self.scene.glimpses(bin_centres()[::STEP].tolist(), frames, stretch):
+            drawn = self._drawn(seen, cameras)
             either = torch.from_numpy(np.maximum(film[..., 3], drawn[..., 3]))[:, None].to(filmed[0]) / 255
             pairs = zip(filmed, self._levels(drawn), strict=True)
             tried.append(torch.stack([alike(one, other, either) for one, other in pairs]).mean(0).cpu())

@@ -1,6 +1,7 @@
 """One rig and one clip before the network that looks at them: picture features are kept for the next look."""
 
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -47,8 +48,7 @@ class Scene:
     def glance(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
         """Scores of each frame's facing."""
         everywhere = torch.ones(1, stretch[1] - stretch[0], dtype=torch.bool, device=self.tangents.device)
-        scores: Tensor = self.stage.glance(self.features(*stretch), self.queries, self.rig, everywhere)[2][0]
-        return scores.cpu()
+        return self.stage.glance(self.features(*stretch), self.queries, self.rig, everywhere).yaw_logits[0].cpu()
 
     @torch.inference_mode()
     def look(self, facing: Tensor, stretch: Stretch) -> PoseEstimate:
@@ -56,15 +56,21 @@ class Scene:
         part = slice(*stretch)
         yaw = bins_to_yaw(facing[part]).to(self.tangents)[None]
         seen = torch.from_numpy(self.clip.seen[part]).to(yaw.device)[None]
-        return self.stage.decide(self.features(*stretch), self.queries, self.rig, self.tangents[:, part], yaw, seen)
+        features = self.features(*stretch)
+        glance = self.stage.glance(features, self.queries, self.rig, seen)
+        return self.stage.decide(features, glance, self.rig, self.tangents[:, part], seen, yaw)
 
     @torch.inference_mode()
-    def glimpse(self, yaw: float, frames: Int[np.ndarray, " frames"], features: Tensor) -> PoseEstimate:
-        """What single frames show under a facing, each by itself; `features`: theirs."""
+    def glimpses(
+        self, yaws: Iterable[float], frames: Int[np.ndarray, " frames"], stretch: Stretch
+    ) -> Iterator[PoseEstimate]:
+        """What single frames of a stretch show under each of some facings, every frame by itself."""
+        features = self.features(*stretch)[torch.from_numpy(frames - stretch[0])]
         tangents = self.tangents[:, torch.from_numpy(frames)]
         alone = torch.zeros_like(tangents, dtype=torch.bool)
-        facing = torch.full_like(tangents, yaw)
-        return self.stage.decide(features, self.queries, self.rig, tangents, facing, alone)
+        glance = self.stage.glance(features, self.queries, self.rig, alone)
+        for yaw in yaws:
+            yield self.stage.decide(features, glance, self.rig, tangents, alone, torch.full_like(tangents, yaw))
 
     def pictures(self, frames: Int[np.ndarray, " frames"]) -> UInt8[np.ndarray, "frames side side 4"]:
         with self._lock:  # the clip's file is read from one place at a time

@@ -63,6 +63,16 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
+class Glance:
+    """The first round, which knows of no facing and scores them all."""
+
+    tokens: Tokens
+    look: Look
+    yaw_logits: Float[Tensor, "batch frames bins"]
+    up: Float[Tensor, "batch frames 3"]  # where the body's up points, in the upright frame
+
+
+@dataclass(frozen=True, eq=False)
 class PoseEstimate:
     """What one pass believes; lengths in sizes, camera axes as in `views`."""
 
@@ -183,7 +193,9 @@ class VideoToPose(nn.Module):
     ) -> PoseEstimate:
         """`yaw`: the facing later rounds are told; None or NaN: the likeliest of each frame."""
         features, queries = self.look(crops, rig, views)
-        return self.decide(features, queries, rig, tangent, yaw, frame_mask)
+        if frame_mask is None:
+            frame_mask = torch.ones(tangent.shape, dtype=torch.bool, device=tangent.device)
+        return self.decide(features, self.glance(features, queries, rig, frame_mask), rig, tangent, frame_mask, yaw)
 
     def look(
         self, crops: Num[Tensor, "batch frames 4 side side"], rig: RigBatch, views: ReferenceViews
@@ -200,31 +212,29 @@ class VideoToPose(nn.Module):
         queries: Float[Tensor, "batch joints channels"],
         rig: RigBatch,
         frame_mask: Bool[Tensor, "batch frames"],
-    ) -> tuple[Tokens, Look, Float[Tensor, "batch frames bins"]]:
-        """The first round, which knows of no facing and scores them all."""
+    ) -> Glance:
+        """`frame_mask`: the frames that others may look at, where the first round is the last as well."""
         tokens = queries[:, None] + self.overview(features).unflatten(0, frame_mask.shape)[:, :, None]
         tokens, look = self.rounds[0](tokens, features, rig, frame_mask)
-        return tokens, look, self.facing(_pooled(tokens, rig.mask))
+        pooled = _pooled(tokens, rig.mask)
+        tipped = self.tipping(pooled).to(rig.rest_positions)
+        up = functional.normalize(tipped + torch.tensor([0.0, 1.0, 0.0]).to(tipped), dim=-1)
+        return Glance(tokens, look, self.facing(pooled).to(tipped), up)
 
     def decide(
         self,
         features: Float[Tensor, "images channels rows columns"],
-        queries: Float[Tensor, "batch joints channels"],
+        glance: Glance,
         rig: RigBatch,
         tangent: Float[Tensor, "batch frames"],
+        frame_mask: Bool[Tensor, "batch frames"],
         yaw: Float[Tensor, "batch frames"] | None = None,
-        frame_mask: Bool[Tensor, "batch frames"] | None = None,
     ) -> PoseEstimate:
-        """Positions from features and queries, under a facing."""
-        if frame_mask is None:
-            frame_mask = torch.ones(tangent.shape, dtype=torch.bool, device=tangent.device)
-        tokens, look, yaw_logits = self.glance(features, queries, rig, frame_mask)
-        looks, yaw_logits = [look], yaw_logits.to(tangent)
+        """Positions under a facing: that of each frame, or, where it is None or NaN, the likeliest."""
+        looks, yaw_logits = [glance.look], glance.yaw_logits
         likeliest = bins_to_yaw(yaw_logits.detach().argmax(-1))
         yaw = likeliest if yaw is None else torch.where(yaw.isnan(), likeliest, yaw)
-        tipped = self.tipping(_pooled(tokens, rig.mask)).to(tangent)
-        up = functional.normalize(tipped + torch.tensor([0.0, 1.0, 0.0]).to(tangent), dim=-1)
-        tokens = tokens + self.turned(_turned_rest(rig, yaw, up.detach()))
+        tokens = glance.tokens + self.turned(_turned_rest(rig, yaw, glance.up.detach()))
         for again in list(self.rounds)[1:]:
             tokens, look = again(tokens, features, rig, frame_mask)
             looks.append(look)
@@ -239,7 +249,7 @@ class VideoToPose(nn.Module):
             half_width,
             TYPICAL_PITCH + 0.3 * pitch,
             yaw_logits,
-            up,
+            glance.up,
             tuple(looks),
         )
 

@@ -75,7 +75,8 @@ def look_at(stage: VideoToPose, batch: Batch, yaw: Float[Tensor, "batch frames"]
     """Stage 1 on a batch; what it makes of a rig is worked out once for all its clips."""
     crops = batch.crops if batch.wear is None else worn(unit(batch.crops), batch.wear)
     features, queries = stage.look(crops, batch.rigs, batch.views)
-    return stage.decide(features, queries[batch.owner], batch.rig, batch.tangent, yaw, batch.frame_mask)
+    glance = stage.glance(features, queries[batch.owner], batch.rig, batch.frame_mask)
+    return stage.decide(features, glance, batch.rig, batch.tangent, batch.frame_mask, yaw)
 
 
 @dataclass(frozen=True)
