@@ -24,6 +24,7 @@ from mocapcli.network.encoder import Features, unit
 from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import YAW_BINS, bin_centres, tilt_matrix
+from mocapcli.network.whole_pose import BONES_ALONE
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model, prepare, render
 from mocapcli.training.batches import images_to_tensor
@@ -34,7 +35,9 @@ EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and h
 STEP = 2  # bins of facing from one that is tried to the next
 SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
 TRUST = 0.5  # in those: they are bolder than they are right
-ONE_BY_ONE = Settings(speed=1e6, heading_frames=0)  # frames that lie apart tell nothing of each other
+ONE_BY_ONE = Settings(
+    speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE
+)  # frames that lie apart tell nothing of each other
 Crops = UInt8[np.ndarray, "frames side side 4"]
 World = Float[np.ndarray, "frames joints 4 4"]
 

@@ -17,12 +17,13 @@ from mocapcli.metrics import Pose, Subject
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
 from mocapcli.network.rotation_head import RotationHead
+from mocapcli.network.whole_pose import BONES_ALONE
 
 NOISES = (0.0, 0.005, 0.01)  # of the rig's size, standard deviation of each coordinate
 MEMORY_SECONDS = 0.15  # after which the noise has forgotten all but 1/e of itself
 CLOSED_FORM, ONE_PASS, FACTORISED = "closed_form", "one_pass", "factorised"
 # What a closed form was before ours looked at what lies beyond a joint, at time, at both anchors and at the noise.
-PLAIN = Settings(bend=3.0, rest_share=0.0, stretch=0.0, speed=1e6, sweeps=0, attachments=False)
+PLAIN = Settings(bend=3.0, rest_share=0.0, stretch=0.0, speed=1e6, sweeps=0, attachments=False, whole=BONES_ALONE)
 Points = Float[np.ndarray, "frames joints 3"]
 Turns = Float[np.ndarray, "frames joints 3 3"]
 

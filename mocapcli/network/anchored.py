@@ -11,10 +11,11 @@ mean of what the two anchors (reference and rest) expect of a joint that stays a
 neighbours, the best D is the rotation nearest to a matrix. A pass from the root outwards is, without noise,
 Procrustes for joints with several children, the shortest arc on the parent's D for one child, and
 inheritance for leaves; further sweeps let the limb beyond decide what the first pass cannot see (the bend of
-a knee gives the twist of the thigh). Everything is batched, differentiable and free of loops over joints.
+a knee gives the twist of the thigh). From there `whole_pose` asks for the pose that fits the joints' places best as a
+whole. Everything is batched, differentiable and free of loops over joints.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -26,6 +27,7 @@ from mocapcli.network.attachments import find_attachments
 from mocapcli.network.graph import fold_levels, gather_parents, sum_children
 from mocapcli.network.kinematics import world_to_local_rotations
 from mocapcli.network.procrustes import information, inverse_symmetric, nearest_rotation
+from mocapcli.network.whole_pose import Evidence, WholePoseSettings, fit_whole_pose
 
 Points = Float[Tensor, "batch frames joints 3"]
 Rotations = Float[Tensor, "batch frames joints 3 3"]
@@ -42,10 +44,11 @@ class Settings:
     stretch: float = 3.0  # how much of a bone's unexplained change of length counts as error of its direction
     speed: float = 0.1  # radians a bone usually turns between frames: what is slower is averaged over time
     reach: int = 8  # frames on either side that such a mean may span
-    sweeps: int = 8
+    sweeps: int = 2
     attachments: bool = True  # leaves see joints that stay at their tip as their children
     heading_frames: int = 15  # on either side: the heading a root is held to is a mean over time
     lean: float = 0.3  # of a joint on its own last estimate, against its neighbours' weight: damps the sweeps
+    whole: WholePoseSettings = field(default_factory=WholePoseSettings)
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,15 @@ def estimate_deltas(
     """Closed-form deltas; `noise` is the expected standard deviation of each coordinate. All in sizes."""
     settings = settings or Settings()
     kept = positions.dtype
-    problem = _Problem.build(positions.double(), anchors, noise.double(), settings)
+    positions, noise = positions.double(), noise.double()
+    problem = _Problem.build(positions, anchors, noise, settings)
     deltas = problem.outwards()
     for _ in range(settings.sweeps):
         deltas = problem.sweep(deltas)
+    if settings.whole.rounds:
+        expected = nearest_rotation(problem.expected)
+        evidence = Evidence(positions, noise, problem.turned, problem.heading, expected)
+        deltas = fit_whole_pose(evidence, anchors, deltas, settings.whole)
     return AnchoredEstimate(deltas.to(kept), problem.doubt(deltas).to(kept))
 
 
@@ -143,7 +151,8 @@ class _Problem:
     """The energy of one batch, in float64."""
 
     anchors: Anchors
-    evidence: Rotations  # Σ w b aᵀ over each joint's bones
+    evidence: Rotations  # Σ w b aᵀ over each joint's bones, and what it carries
+    turned: Rotations  # of that, what it carries alone
     expected: Float[Tensor, "batch 1 joints 3 3"]  # T
     heading: Float[Tensor, "batch frames 1 3 3"]
     prior: Float[Tensor, "batch 1 joints 1 1"]  # κ
@@ -161,13 +170,14 @@ class _Problem:
         # Lengths differ by noise as well: only what exceeds it is a stretch.
         variance = variance + settings.floor**2 + settings.stretch * (stretch.square() - variance).clamp_min(0)
         evidence = sum_children(observed[..., :, None] * anchor[..., None, :] / variance[..., None, None], parents)
+        turned = torch.zeros_like(evidence)
         if settings.attachments:
-            evidence = evidence + attachment_evidence(positions, noise, anchors, settings)
+            turned = attachment_evidence(positions, noise, anchors, settings)
         root = (parents < 0)[:, None, :, None, None]
         prior = torch.where(root, settings.root_bend, settings.bend).to(positions) ** -2 / 2
         heading = estimate_heading(positions, anchors, settings.heading_frames)[:, :, None]
         expected = expected_between(anchors, settings.rest_share).to(positions)
-        return cls(anchors, evidence, expected, heading, prior, settings)
+        return cls(anchors, evidence + turned, turned, expected, heading, prior, settings)
 
     def outwards(self) -> Rotations:
         """From the root to the leaves, each joint against its parent's estimate."""

@@ -15,6 +15,7 @@ from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.model import load_network
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
+from mocapcli.network.whole_pose import BONES_ALONE
 from mocapcli.solving.chains import place_missing
 
 Points = Float[np.ndarray, "frames joints 3"]
@@ -25,7 +26,8 @@ LONGEST, SHORTEST, OVERLAP = 256, 96, 32  # frames; the overlap is beyond what t
 # In sizes, of joints placed by their neighbours' pull: falling, so that limbs bend as is their habit before they
 # have to reach; at last they nearly must.
 UNSEEN_NOISE, FINAL_NOISE = 0.05, 0.005
-ROUNDS, ROUND_SWEEPS = 10, 1  # of placing unseen joints and turning bones in turns
+ROUNDS = 10  # of placing unseen joints and turning bones in turns
+IN_TURNS = Settings(sweeps=1, stretch=0.0, whole=BONES_ALONE)
 NOISE_FRAMES = 2000  # looked at to measure noise
 
 
@@ -135,7 +137,7 @@ class _Solver:
         bones = guess - np.where(inner[:, None], guess[:, self.parents], guess)
         places = place_missing(points, self.parents, bones, guess)
         for level in np.geomspace(UNSEEN_NOISE, FINAL_NOISE, ROUNDS):
-            deltas = self._deltas(places, np.where(unseen, level, noise), Settings(sweeps=ROUND_SWEEPS, stretch=0.0))
+            deltas = self._deltas(places, np.where(unseen, level, noise), IN_TURNS)
             turned = np.einsum("fjab,jb->fja", deltas[:, self.parents], self.bones)
             places = place_missing(points, self.parents, turned, guess)
         return places

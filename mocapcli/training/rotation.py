@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mocapcli import losses
 from mocapcli.data.appearance import bone_factors, other_body
+from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
 from mocapcli.data.splits import training_frames
 from mocapcli.data.windows import random_of
@@ -33,6 +34,7 @@ TOLD_EACH = 0.5  # share of clips in which each joint's noise is told, as stage 
 OTHER_BONES, INVENTED = 0.5, 0.25  # shares of clips: other proportions, motions made up
 FPS = 30.0
 POOR = 2.5  # times the strongest usual noise
+DEALT = 8  # steps whose rigs are dealt out by size
 BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 
 
@@ -59,19 +61,33 @@ class _Clip:
     world: np.ndarray
 
 
+_Draw = tuple[Entry, np.random.Generator]
+
+
 @dataclass
 class RotationStream(FamilyStream[RotationBatch]):
     """True positions with noise, and their rotations."""
 
     def __getitem__(self, step: int) -> RotationBatch:
         task = self.config.rotation
-        clips = []
-        for slot in share_out(task.clips, self.rank, self.world):
-            random = random_of(self.config.seed, "rotation", self.validation, step, slot)
-            entry = choose_entry(self.shown, random)
-            rig = scene_rig(self.cache_folder / entry.file)
-            clips.append(_clip(rig, random, task, self.validation))
-        return _collate(clips)
+        drawn = self._drawn(step) if self.validation else self._dealt(step)
+        mine = (drawn[slot] for slot in share_out(task.clips, self.rank, self.world))
+        rigs = ((scene_rig(self.cache_folder / entry.file), random) for entry, random in mine)
+        return _collate([_clip(rig, random, task, self.validation) for rig, random in rigs])
+
+    def _drawn(self, step: int) -> list[_Draw]:
+        """A rig for each clip, and the chance that decides the rest."""
+        slots = range(self.config.rotation.clips)
+        chances = (random_of(self.config.seed, "rotation", self.validation, step, slot) for slot in slots)
+        return [(choose_entry(self.shown, random), random) for random in chances]
+
+    def _dealt(self, step: int) -> list[_Draw]:
+        """The draws of a few steps are dealt out by size: beside a rig of 100 joints one of 20 is mostly padding."""
+        clips, number = self.config.rotation.clips, step % DEALT
+        drawn = [draw for each in range(DEALT) for draw in self._drawn(step - number + each)]
+        drawn.sort(key=lambda draw: draw[0].joints)
+        place = clips * int(random_of(self.config.seed, "dealt", step - number).permutation(DEALT)[number])
+        return drawn[place : place + clips]
 
 
 def rotation_loss(output: RotationOutput, batch: RotationBatch) -> tuple[Tensor, dict[str, Tensor]]:

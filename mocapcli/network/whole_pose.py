@@ -1,0 +1,140 @@
+"""The likeliest pose of a rig as a whole: every joint's place bears on all the joints that carry it.
+
+A bone's two ends tell where it points, and noise moves each end by itself: of a short bone they tell little. The ends
+of a whole limb tell far more about everything between them. So here joints' places themselves are the evidence,
+
+    E = Σ_joints ‖seen − placed‖² / noise² + ‖log(D (D_parent T)⁻¹) − mean‖² / spread²,
+
+with T what the anchors expect of a joint. How far each joint turns from that on the average, and how much it moves
+about its mean, is estimated from the clip along with the pose: most joints of most clips hardly move. Bones whose
+length changes more than noise explains may stretch. Each round is a Gauss-Newton step, solved on the skeleton's tree.
+"""
+
+from dataclasses import dataclass, replace
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mocapcli.network.anchors import Anchors
+from mocapcli.network.graph import fold_levels, gather_parents
+from mocapcli.network.kinematics import matrix_to_rotation_vector
+from mocapcli.network.procrustes import axial, information
+from mocapcli.network.skeleton_tree import MOVE, TURN, SkeletonTree
+
+Points = Float[Tensor, "batch frames joints 3"]
+Rotations = Float[Tensor, "batch frames joints 3 3"]
+
+
+@dataclass(frozen=True)
+class WholePoseSettings:
+    """What is believed before anything is seen; measured on rigs set aside."""
+
+    rounds: int = 3
+    root_bend: float = 0.3  # radians: how far a root strays from the body's heading
+    still: float = 0.02  # radians: the least a joint is taken to move about its mean
+    few: float = 4.0  # frames whose mean is believed by half
+    floor: float = 5e-4  # least error of a place, in sizes
+    stretches: float = 10.0  # times what noise explains: a bone whose length changes by more may stretch
+    farthest: float = 0.8  # radians a joint may turn in one round
+
+
+BONES_ALONE = WholePoseSettings(rounds=0)  # do without it
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of a clip; sizes, double precision."""
+
+    places: Points
+    noise: Float[Tensor, "batch frames joints"]  # standard deviation of a coordinate
+    turned: Rotations  # of joints' own rotations, beside their places: Σ w b aᵀ of vectors that they carry
+    heading: Float[Tensor, "batch frames 1 3 3"]
+    expected: Float[Tensor, "batch 1 joints 3 3"]  # T
+
+
+def fit_whole_pose(evidence: Evidence, anchors: Anchors, deltas: Rotations, settings: WholePoseSettings) -> Rotations:
+    """The likeliest deltas from the reference pose, starting from some."""
+    root = (anchors.parents < 0)[:, None]
+    anchor = anchors.positions[:, None].to(deltas)
+    rigid = anchor - gather_parents(anchor, anchors.parents)
+    variance = evidence.noise.square() + settings.floor**2
+    lengths = (evidence.places - gather_parents(evidence.places, anchors.parents)).norm(dim=-1)
+    blur = (variance + gather_parents(variance[..., None], anchors.parents)[..., 0]).mean(1, keepdim=True)
+    excess = (lengths - rigid.norm(dim=-1)).square().mean(1, keepdim=True) - blur
+    give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
+    bones = torch.where(root[..., None], evidence.places, rigid)
+    pose = _Pose(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
+    for number in range(settings.rounds):
+        pose = pose.round(number)
+    return pose.deltas
+
+
+@dataclass(frozen=True, eq=False)
+class _Pose:
+    """A pose on its way to the likeliest one."""
+
+    evidence: Evidence
+    anchors: Anchors
+    settings: WholePoseSettings
+    weight: Float[Tensor, "batch frames joints"]  # of places, inverse variances; nil for padding
+    rigid: Float[Tensor, "batch 1 joints 3"]  # bones, in the axes of the parent's delta
+    give: Float[Tensor, "batch 1 joints"]  # variance of a coordinate of bones that stretch, else nil
+    bones: Points  # the same as they are stretched; of a root, its place
+    deltas: Rotations
+
+    def round(self, number: int) -> "_Pose":
+        """One step towards the places, and towards what each joint usually does."""
+        levels, farthest = self.anchors.levels, self.settings.farthest
+        root = (self.anchors.parents < 0)[:, None, :, None]
+        above = torch.where(root[..., None], self.evidence.heading, gather_parents(self.deltas, self.anchors.parents))
+        back, spread = self._usual(above, number)
+        shrink = torch.where(root, 0.0, -_times(above, self.bones - self.rigid))
+        placed = fold_levels(levels, torch.cat([self.deltas, self.bones[..., None]], dim=-1), _place)[..., 3]
+        arms = placed - gather_parents(placed, self.anchors.parents)
+        parts = (arms, self.give[..., None].expand_as(spread), spread, torch.cat([shrink, back], dim=-1))
+        steps = SkeletonTree(levels, *map(_in_a_row, parts)).solve(*map(_in_a_row, self._seen(placed)))
+        steps = steps.unflatten(0, self.anchors.parents.shape).transpose(1, 2)
+        turns = steps[..., TURN]
+        turns = turns * (farthest / turns.norm(dim=-1, keepdim=True).clamp_min(farthest))
+        moves = fold_levels(levels, roma.rotvec_to_rotmat(turns), lambda own, over, _: over @ own if len(over) else own)
+        longer = torch.where(root, steps[..., MOVE], _times(above.transpose(-1, -2), steps[..., MOVE]))
+        return replace(self, deltas=moves @ self.deltas, bones=self.bones + longer)
+
+    def _seen(self, placed: Points) -> tuple[Tensor, Tensor]:
+        """Of each joint's move and turn: information, and what it pulls towards."""
+        info = self.deltas.new_zeros(*placed.shape[:3], 6, 6)
+        info[..., MOVE, MOVE] = self.weight[..., None, None] * torch.eye(3).to(info)
+        across, turned = self.deltas.transpose(-1, -2), self.evidence.turned
+        info[..., TURN, TURN] = self.deltas @ information(self.deltas, turned) @ across
+        torque = _times(self.deltas, axial(across @ turned))
+        return info, torch.cat([self.weight[..., None] * (self.evidence.places - placed), torque], dim=-1)
+
+    def _usual(self, above: Rotations, number: int) -> tuple[Points, Float[Tensor, "batch frames joints 1"]]:
+        """The turns that take joints back to what they usually do, and the variance about that."""
+        root, frames = (self.anchors.parents < 0)[:, None, :, None], above.shape[1]
+        strayed = matrix_to_rotation_vector(self.deltas @ (above @ self.evidence.expected).transpose(-1, -2))
+        own = _times(above.transpose(-1, -2), strayed)
+        trusted = frames / (frames + self.settings.few) if number else 0.0
+        mean = torch.where(root, 0.0, trusted * own.mean(1, keepdim=True))
+        about = (own - mean).square().sum(-1, keepdim=True).mean(1, keepdim=True) / 3 + self.settings.still**2
+        spread = torch.where(root, self.settings.root_bend**2, about).expand(*strayed.shape[:3], 1)
+        return _times(above, mean.expand_as(own)) - strayed, spread
+
+
+def _place(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
+    """Deltas and places of joints from their parents'."""
+    if not len(above):
+        return own
+    place = above[..., 3] + _times(above[..., :3], own[..., 3])
+    return torch.cat([own[..., :3], place[..., None]], dim=-1)
+
+
+def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+    result: Tensor = (matrices @ vectors[..., None])[..., 0]
+    return result
+
+
+def _in_a_row(values: Float[Tensor, "batch frames joints *item"]) -> Float[Tensor, "all frames *item"]:
+    return values.transpose(1, 2).flatten(0, 1)
