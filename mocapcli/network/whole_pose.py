@@ -6,7 +6,7 @@ of a whole limb tell far more about everything between them. So here joints' pla
     E = Σ_joints ‖seen − placed‖² / noise² + ‖log(D (D_parent T)⁻¹) − mean‖² / spread²,
 
 with T what the anchors expect of a joint. How far each joint turns from that on the average, and how much it moves
-about its mean, is estimated from the clip along with the pose: most joints of most clips hardly move. Bones whose
+about its mean, is estimated along with the pose, from a second before and after: most joints hardly move. Bones whose
 length changes more than noise explains may stretch. Each round is a Gauss-Newton step, solved on the skeleton's tree.
 """
 
@@ -16,6 +16,7 @@ import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from mocapcli.network.anchors import Anchors
 from mocapcli.network.graph import fold_levels, gather_parents
@@ -34,6 +35,7 @@ class WholePoseSettings:
     rounds: int = 3
     root_bend: float = 0.3  # radians: how far a root strays from the body's heading
     still: float = 0.02  # radians: the least a joint is taken to move about its mean
+    reach: int = 24  # frames on either side whose like a joint is expected to do
     few: float = 4.0  # frames whose mean is believed by half
     floor: float = 5e-4  # least error of a place, in sizes
     stretches: float = 10.0  # times what noise explains: a bone whose length changes by more may stretch
@@ -61,8 +63,8 @@ def fit_whole_pose(evidence: Evidence, anchors: Anchors, deltas: Rotations, sett
     rigid = anchor - gather_parents(anchor, anchors.parents)
     variance = evidence.noise.square() + settings.floor**2
     lengths = (evidence.places - gather_parents(evidence.places, anchors.parents)).norm(dim=-1)
-    blur = (variance + gather_parents(variance[..., None], anchors.parents)[..., 0]).mean(1, keepdim=True)
-    excess = (lengths - rigid.norm(dim=-1)).square().mean(1, keepdim=True) - blur
+    blur = _around(variance + gather_parents(variance[..., None], anchors.parents)[..., 0], settings.reach)
+    excess = _around((lengths - rigid.norm(dim=-1)).square(), settings.reach) - blur
     give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
     bones = torch.where(root[..., None], evidence.places, rigid)
     pose = _Pose(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
@@ -80,7 +82,7 @@ class _Pose:
     settings: WholePoseSettings
     weight: Float[Tensor, "batch frames joints"]  # of places, inverse variances; nil for padding
     rigid: Float[Tensor, "batch 1 joints 3"]  # bones, in the axes of the parent's delta
-    give: Float[Tensor, "batch 1 joints"]  # variance of a coordinate of bones that stretch, else nil
+    give: Float[Tensor, "batch frames joints"]  # variance of a coordinate of bones that stretch, else nil
     bones: Points  # the same as they are stretched; of a root, its place
     deltas: Rotations
 
@@ -93,7 +95,7 @@ class _Pose:
         shrink = torch.where(root, 0.0, -_times(above, self.bones - self.rigid))
         placed = fold_levels(levels, torch.cat([self.deltas, self.bones[..., None]], dim=-1), _place)[..., 3]
         arms = placed - gather_parents(placed, self.anchors.parents)
-        parts = (arms, self.give[..., None].expand_as(spread), spread, torch.cat([shrink, back], dim=-1))
+        parts = (arms, self.give[..., None], spread, torch.cat([shrink, back], dim=-1))
         steps = SkeletonTree(levels, *map(_in_a_row, parts)).solve(*map(_in_a_row, self._seen(placed)))
         steps = steps.unflatten(0, self.anchors.parents.shape).transpose(1, 2)
         turns = steps[..., TURN]
@@ -113,14 +115,22 @@ class _Pose:
 
     def _usual(self, above: Rotations, number: int) -> tuple[Points, Float[Tensor, "batch frames joints 1"]]:
         """The turns that take joints back to what they usually do, and the variance about that."""
-        root, frames = (self.anchors.parents < 0)[:, None, :, None], above.shape[1]
+        root, reach = (self.anchors.parents < 0)[:, None, :, None], self.settings.reach
         strayed = matrix_to_rotation_vector(self.deltas @ (above @ self.evidence.expected).transpose(-1, -2))
         own = _times(above.transpose(-1, -2), strayed)
+        frames = min(above.shape[1], 2 * reach + 1)
         trusted = frames / (frames + self.settings.few) if number else 0.0
-        mean = torch.where(root, 0.0, trusted * own.mean(1, keepdim=True))
-        about = (own - mean).square().sum(-1, keepdim=True).mean(1, keepdim=True) / 3 + self.settings.still**2
+        mean = torch.where(root, 0.0, trusted * _around(own, reach))
+        about = _around((own - mean).square().sum(-1, keepdim=True) / 3, reach) + self.settings.still**2
         spread = torch.where(root, self.settings.root_bend**2, about).expand(*strayed.shape[:3], 1)
-        return _times(above, mean.expand_as(own)) - strayed, spread
+        return _times(above, mean) - strayed, spread
+
+
+def _around(values: Float[Tensor, "batch frames *item"], reach: int) -> Float[Tensor, "batch frames *item"]:
+    """Means over so many frames on either side, as far as there are any."""
+    in_time = values.flatten(2).transpose(1, 2)
+    means = functional.avg_pool1d(in_time, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return means.transpose(1, 2).reshape(values.shape)
 
 
 def _place(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
