@@ -231,7 +231,8 @@ class VideoToPose(nn.Module):
         yaw: Float[Tensor, "batch frames"] | None = None,
     ) -> PoseEstimate:
         """Positions under a facing: that of each frame, or, where it is None or NaN, the likeliest."""
-        looks, yaw_logits = [glance.look], glance.yaw_logits
+        look, yaw_logits = glance.look, glance.yaw_logits
+        looks = [look]
         likeliest = bins_to_yaw(yaw_logits.detach().argmax(-1))
         yaw = likeliest if yaw is None else torch.where(yaw.isnan(), likeliest, yaw)
         tokens = glance.tokens + self.turned(_turned_rest(rig, yaw, glance.up.detach()))
