@@ -35,9 +35,8 @@ EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and h
 STEP = 2  # bins of facing from one that is tried to the next
 SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
 TRUST = 0.5  # in those: they are bolder than they are right
-ONE_BY_ONE = Settings(
-    speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE
-)  # frames that lie apart tell nothing of each other
+# Frames that lie apart tell nothing of each other.
+ONE_BY_ONE = Settings(speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE)
 Crops = UInt8[np.ndarray, "frames side side 4"]
 World = Float[np.ndarray, "frames joints 4 4"]
 

@@ -45,11 +45,11 @@ class SkeletonTree:
         """What a level's joints, with all that hangs on them, tell of their parents."""
         arm = torch.eye(6).to(info).repeat(*info.shape[:2], 1, 1)
         arm[..., MOVE, TURN] = -cross_matrix(self.arms[members])
-        pull = pull - _times(info, self.usual[members])
+        pull = pull - times(info, self.usual[members])
         moving = _Loose.of(info, pull, self.give[members], MOVE)
         turning = _Loose.of(moving.left, moving.left_pull, self.spread[members], TURN)
         across = arm.transpose(-1, -2)
-        return _Link(arm, moving, turning), across @ turning.left @ arm, _times(across, turning.left_pull)
+        return _Link(arm, moving, turning), across @ turning.left @ arm, times(across, turning.left_pull)
 
     def _outwards(self, links: list["_Link"], info: Matrices, pull: Vectors) -> Vectors:
         """From where the roots go to each joint's own share of its way."""
@@ -61,7 +61,7 @@ class SkeletonTree:
         own = [state]
         for level, link in enumerate(links, start=1):
             usual = self.usual[self.levels.joints[level]]
-            state = _times(link.arm, state[self.levels.parents[level]])
+            state = times(link.arm, state[self.levels.parents[level]])
             turn = link.turning.given(state)
             state = torch.cat([state[..., MOVE], state[..., TURN] + turn], dim=-1)
             step = torch.cat([link.moving.given(state), turn], dim=-1)
@@ -86,10 +86,10 @@ class _Loose:
         gain = share * inverse_symmetric(torch.eye(3).to(info) + share * info[..., part, part])
         across = info[..., :, part] @ gain
         left = info - across @ info[..., part, :]
-        return cls(left, pull - _times(across, pull[..., part]), gain, info[..., part, :], pull[..., part])
+        return cls(left, pull - times(across, pull[..., part]), gain, info[..., part, :], pull[..., part])
 
     def given(self, state: Vectors) -> Float[Tensor, "joints frames 3"]:
-        return _times(self.gain, self.rows_pull - _times(self.rows, state))
+        return times(self.gain, self.rows_pull - times(self.rows, state))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,6 @@ class _Link:
     turning: _Loose
 
 
-def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+def times(matrices: Tensor, vectors: Tensor) -> Tensor:
     result: Tensor = (matrices @ vectors[..., None])[..., 0]
     return result

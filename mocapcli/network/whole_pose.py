@@ -18,11 +18,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from mocapcli.network.anchors import Anchors
+from mocapcli.network.anchors import Anchors, bone_vectors
 from mocapcli.network.graph import fold_levels, gather_parents
 from mocapcli.network.kinematics import matrix_to_rotation_vector
 from mocapcli.network.procrustes import axial, information
-from mocapcli.network.skeleton_tree import MOVE, TURN, SkeletonTree
+from mocapcli.network.skeleton_tree import MOVE, TURN, SkeletonTree, times
 
 Points = Float[Tensor, "batch frames joints 3"]
 Rotations = Float[Tensor, "batch frames joints 3 3"]
@@ -59,12 +59,10 @@ class Evidence:
 def fit_whole_pose(evidence: Evidence, anchors: Anchors, deltas: Rotations, settings: WholePoseSettings) -> Rotations:
     """The likeliest deltas from the reference pose, starting from some."""
     root = (anchors.parents < 0)[:, None]
-    anchor = anchors.positions[:, None].to(deltas)
-    rigid = anchor - gather_parents(anchor, anchors.parents)
+    observed, rigid = bone_vectors(evidence.places, anchors)
     variance = evidence.noise.square() + settings.floor**2
-    lengths = (evidence.places - gather_parents(evidence.places, anchors.parents)).norm(dim=-1)
     blur = _around(variance + gather_parents(variance[..., None], anchors.parents)[..., 0], settings.reach)
-    excess = _around((lengths - rigid.norm(dim=-1)).square(), settings.reach) - blur
+    excess = _around((observed.norm(dim=-1) - rigid.norm(dim=-1)).square(), settings.reach) - blur
     give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
     bones = torch.where(root[..., None], evidence.places, rigid)
     pose = _Pose(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
@@ -81,7 +79,7 @@ class _Pose:
     anchors: Anchors
     settings: WholePoseSettings
     weight: Float[Tensor, "batch frames joints"]  # of places, inverse variances; nil for padding
-    rigid: Float[Tensor, "batch 1 joints 3"]  # bones, in the axes of the parent's delta
+    rigid: Points  # bones, in the axes of the parent's delta
     give: Float[Tensor, "batch frames joints"]  # variance of a coordinate of bones that stretch, else nil
     bones: Points  # the same as they are stretched; of a root, its place
     deltas: Rotations
@@ -92,7 +90,7 @@ class _Pose:
         root = (self.anchors.parents < 0)[:, None, :, None]
         above = torch.where(root[..., None], self.evidence.heading, gather_parents(self.deltas, self.anchors.parents))
         back, spread = self._usual(above, number)
-        shrink = torch.where(root, 0.0, -_times(above, self.bones - self.rigid))
+        shrink = torch.where(root, 0.0, -times(above, self.bones - self.rigid))
         placed = fold_levels(levels, torch.cat([self.deltas, self.bones[..., None]], dim=-1), _place)[..., 3]
         arms = placed - gather_parents(placed, self.anchors.parents)
         parts = (arms, self.give[..., None], spread, torch.cat([shrink, back], dim=-1))
@@ -101,7 +99,7 @@ class _Pose:
         turns = steps[..., TURN]
         turns = turns * (farthest / turns.norm(dim=-1, keepdim=True).clamp_min(farthest))
         moves = fold_levels(levels, roma.rotvec_to_rotmat(turns), lambda own, over, _: over @ own if len(over) else own)
-        longer = torch.where(root, steps[..., MOVE], _times(above.transpose(-1, -2), steps[..., MOVE]))
+        longer = torch.where(root, steps[..., MOVE], times(above.transpose(-1, -2), steps[..., MOVE]))
         return replace(self, deltas=moves @ self.deltas, bones=self.bones + longer)
 
     def _seen(self, placed: Points) -> tuple[Tensor, Tensor]:
@@ -110,20 +108,20 @@ class _Pose:
         info[..., MOVE, MOVE] = self.weight[..., None, None] * torch.eye(3).to(info)
         across, turned = self.deltas.transpose(-1, -2), self.evidence.turned
         info[..., TURN, TURN] = self.deltas @ information(self.deltas, turned) @ across
-        torque = _times(self.deltas, axial(across @ turned))
+        torque = times(self.deltas, axial(across @ turned))
         return info, torch.cat([self.weight[..., None] * (self.evidence.places - placed), torque], dim=-1)
 
     def _usual(self, above: Rotations, number: int) -> tuple[Points, Float[Tensor, "batch frames joints 1"]]:
         """The turns that take joints back to what they usually do, and the variance about that."""
         root, reach = (self.anchors.parents < 0)[:, None, :, None], self.settings.reach
         strayed = matrix_to_rotation_vector(self.deltas @ (above @ self.evidence.expected).transpose(-1, -2))
-        own = _times(above.transpose(-1, -2), strayed)
+        own = times(above.transpose(-1, -2), strayed)
         frames = min(above.shape[1], 2 * reach + 1)
         trusted = frames / (frames + self.settings.few) if number else 0.0
         mean = torch.where(root, 0.0, trusted * _around(own, reach))
         about = _around((own - mean).square().sum(-1, keepdim=True) / 3, reach) + self.settings.still**2
         spread = torch.where(root, self.settings.root_bend**2, about).expand(*strayed.shape[:3], 1)
-        return _times(above, mean) - strayed, spread
+        return times(above, mean) - strayed, spread
 
 
 def _around(values: Float[Tensor, "batch frames *item"], reach: int) -> Float[Tensor, "batch frames *item"]:
@@ -137,13 +135,8 @@ def _place(own: Tensor, above: Tensor, _: Tensor) -> Tensor:
     """Deltas and places of joints from their parents'."""
     if not len(above):
         return own
-    place = above[..., 3] + _times(above[..., :3], own[..., 3])
+    place = above[..., 3] + times(above[..., :3], own[..., 3])
     return torch.cat([own[..., :3], place[..., None]], dim=-1)
-
-
-def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
-    result: Tensor = (matrices @ vectors[..., None])[..., 0]
-    return result
 
 
 def _in_a_row(values: Float[Tensor, "batch frames joints *item"]) -> Float[Tensor, "all frames *item"]:
