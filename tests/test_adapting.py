@@ -118,6 +118,7 @@ def test_replicas_agree_after_a_step_and_the_given_network_is_left_alone(
     assert crew.samples == 2 * 2 * 4
     moved = {name for name in one if not torch.equal(one[name], before[name])}
     assert not any("names." in name for name in moved), "a rig knows only its own"
+    assert all(name.startswith("video_to_pose.") for name in moved), "stage 1 alone learns"
 
 
 def test_an_adapter_comes_back_nearly_as_it_was(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:
@@ -162,19 +163,23 @@ def test_an_adapter_of_another_rig_or_model_is_refused(tmp_path: Path, creature:
         apply_adapter(path, make_asset(), network)
 
 
-def test_a_refiner_beside_them_is_no_other_model(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:
-    """Stage 3 learns nothing of a rig: what the first two stages learnt serves a model that has it, too."""
-    adapted = changed(network)
+def test_other_stages_beside_the_first_make_no_other_model(
+    tmp_path: Path, creature: Asset, network: MotionNetwork
+) -> None:
+    """Stage 1 alone learns of a rig: what it learnt serves a model with another stage 2, and with a stage 3."""
+    adapted = copy.deepcopy(network)
+    adapted.video_to_pose = changed(network).video_to_pose
     Adapter.between(network, adapted, origin(creature, network)).save(tmp_path / "a.mocap")
     whole = MotionNetwork(replace(TINY, stages=("pose", "rotation", "refine"))).eval()
-    whole.load_state_dict(network.state_dict(), strict=False)
+    whole.video_to_pose.load_state_dict(network.video_to_pose.state_dict())
     served = apply_adapter(tmp_path / "a.mocap", creature, whole)
-    assert served.refiner is not None and whole.refiner is not None
-    assert all(torch.equal(a, b) for a, b in zip(served.refiner.parameters(), whole.refiner.parameters(), strict=True))
-    pairs = zip(served.rotation.parameters(), whole.rotation.parameters(), strict=True)
+    for part in ("rotation", "refiner"):
+        pairs = zip(getattr(served, part).parameters(), getattr(whole, part).parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+    pairs = zip(served.video_to_pose.parameters(), whole.video_to_pose.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in pairs)
     with torch.no_grad():
-        next(whole.rotation.parameters()).add_(1)
+        next(whole.video_to_pose.parameters()).add_(1)
     with pytest.raises(InvalidDataError, match="another model"):
         apply_adapter(tmp_path / "a.mocap", creature, whole)
 

@@ -1,4 +1,7 @@
-"""The fine-tuning itself: a time budget, every core, and an error to watch on a fixed slice of renders."""
+"""The fine-tuning itself: a time budget, every core, and an error to watch on a fixed slice of renders.
+
+What a rig looks like is what is new of it, so stage 1 alone learns; from joints to rotations it goes as for any rig.
+"""
 
 import copy
 import math
@@ -16,8 +19,7 @@ from mocapcli.network.model import MotionNetwork
 from mocapcli.network.precision import half_pays, precision
 from mocapcli.network.threads import one_thread
 from mocapcli.training.batches import Batch
-from mocapcli.training.joint import joint_loss
-from mocapcli.training.objectives import PoseWeights, pose_figures
+from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss
 from mocapcli.training.state import MovingAverage
 from mocapcli.training.tasks import look_at
 
@@ -25,7 +27,6 @@ LR, WARMUP, FINAL_RATE = 5e-4, 20, 0.03
 MEMORY = 0.985  # of the averaged weights, by step
 GRADIENT = 5.0
 WEIGHTS = PoseWeights(facing=0.25)
-ROTATION_SHARE = 0.34  # of the steps in which stage 2 learns too
 JUDGED_BATCHES = 3
 MOST_REPLICAS = 16  # pictures of a step grow with them, and steps are what counts in minutes
 LOOK_EVERY = 20.0  # seconds between looks at the fixed slice
@@ -114,10 +115,8 @@ class _Crew:
         for group in self.optimizer.param_groups:
             group["lr"] = LR * rate
         batches = [self._next() for _ in self.replicas]
-        rotate = torch.rand(()) < ROTATION_SHARE
         jobs = [
-            self.pool.submit(self._learn, replica, batch, bool(rotate))
-            for replica, batch in zip(self.replicas, batches, strict=True)
+            self.pool.submit(self._learn, replica, batch) for replica, batch in zip(self.replicas, batches, strict=True)
         ]
         gradients = [job.result() for job in jobs]
         for weight, *parts in zip(self.weights, *gradients, strict=True):
@@ -138,12 +137,12 @@ class _Crew:
             self.drawn += 1
         return self.queue.pop(0)
 
-    def _learn(self, replica: MotionNetwork, coming: "Future[Batch]", rotate: bool) -> list[Tensor | None]:
+    def _learn(self, replica: MotionNetwork, coming: "Future[Batch]") -> list[Tensor | None]:
         batch = coming.result().to(self.device)
         told = batch.targets.yaw + 0.15 * torch.randn_like(batch.targets.yaw)
         with precision(self.device, self.half):
             estimate = look_at(replica.video_to_pose, batch, told if torch.rand(()) < 0.6 else None)
-        loss, _ = joint_loss(replica, batch, estimate, WEIGHTS, rotate)
+        loss, _ = pose_loss(estimate, batch, WEIGHTS)
         self.samples += estimate.yaw_logits.shape[0] * estimate.yaw_logits.shape[1]
         gradients = torch.autograd.grad(loss, _trained(replica), allow_unused=True)
         return list(gradients)
@@ -167,14 +166,9 @@ class _Crew:
 
 
 def _trained(network: MotionNetwork) -> list[nn.Parameter]:
-    """Everything but the vectors of names: a rig knows only its own."""
-    parts = (network.video_to_pose, network.rotation)
-    return [
-        weight
-        for part in parts
-        for name, weight in part.named_parameters()
-        if "names." not in name and weight.requires_grad
-    ]
+    """All of stage 1 but the vectors of names: a rig knows only its own."""
+    named = network.video_to_pose.named_parameters()
+    return [weight for name, weight in named if "names." not in name and weight.requires_grad]
 
 
 def _rate(done: float, steps: int) -> float:

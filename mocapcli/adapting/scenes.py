@@ -15,14 +15,13 @@ from mocapcli.network.imaginer import Imaginer
 from mocapcli.render.scene import prepare
 from mocapcli.training.batches import Batch, RenderedReference, collate
 from mocapcli.training.config import DataConfig
-from mocapcli.training.filming import film, made_noise, reference_of
+from mocapcli.training.filming import film, reference_of
 from mocapcli.training.poses import PoseSampler
 from mocapcli.training.samples import SceneRig
 from mocapcli.training.wear import draw_wear
 from mocapcli.types import Asset, Motion
 
 DATA = DataConfig(rigs=1, clips=4, frames=8, still=0.75, real_share=0.4)
-TRUE_POSITIONS = 0.25  # share of clips whose true positions stage 2 learns from
 WORN = 0.5  # share of batches that show what films do to pictures
 
 
@@ -63,8 +62,6 @@ class RigScenes:
         clips, frames, moving = data.shape(bool(random.random() < data.still))
         samples = film(self.rig, data, clips, frames, moving, self.side, random)
         batch = collate([self.reference] * clips, samples, moving)
-        given = torch.from_numpy(random.random(clips) < TRUE_POSITIONS)
-        noise = torch.from_numpy(made_noise(random, clips, frames, self.reference.rig.joints))
         wears = kind == "train" and data.worn and random.random() < WORN
         wear = torch.from_numpy(draw_wear(random, clips, frames, moving)) if wears else None
-        return replace(batch, given=given, noise=noise, wear=wear)
+        return replace(batch, wear=wear)

@@ -27,7 +27,7 @@ PARTS: dict["Stage", str] = {
 }
 # Video to positions, positions to rotations, render and compare, and poses out of nothing, for learning a rig.
 Stage = Literal["pose", "rotation", "refine", "imagine"]
-LEARNT_FROM: tuple[Stage, ...] = ("pose", "rotation", "imagine")  # what learning a rig starts from
+LEARNT_FROM: tuple[Stage, ...] = ("pose", "imagine")  # what learning a rig starts from
 Config = TypeVar("Config")
 
 

@@ -24,12 +24,9 @@ def joint_loss(
     batch: Batch,
     estimate: PoseEstimate,
     weights: PoseWeights,
-    rotate: bool = True,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Stage 1's loss, and stage 2's on what stage 1 found."""
     total, parts = pose_loss(estimate, batch, weights)
-    if not rotate:
-        return total, parts
     given = rotation_batch(estimate, batch)
     turned, angles = rotation_loss(network.rotation(given.positions, given.rig, given.noise), given)
     return total + ROTATIONS * turned, parts | angles
