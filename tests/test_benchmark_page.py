@@ -117,3 +117,21 @@ def test_results_that_are_there_are_taken(script: ModuleType, made, unseen: Cach
 def test_bars_in_names_do_not_break_tables(script: ModuleType) -> None:
     assert tables(script.markdown([["a", "b"], ["x", "1"]])) == [[["a", "b"], ["x", "1"]]]
     assert "Armature\\|Run" in script.markdown([["a"], ["Armature|Run"]])
+
+
+def test_what_was_learnt_before_is_carried_over_with_its_weights(
+    script: ModuleType, made, unseen: Cache, stage_2: Path, tmp_path
+) -> None:
+    page, results = made
+    title, figures = "## Video to rotations (e2e), unseen, rigs learnt", "Mean over 2 families.\n\n| row |\n"
+    first, second, third = (tmp_path / name for name in ("first.md", "second.md", "third.md"))
+    learnt = f"{title}\n\n{figures}\n## Marks from outside"
+    first.write_text(re.sub(r"weights \w+", "weights 0123abcd", page).replace("## Marks from outside", learnt))
+    arguments = ["--cache", str(unseen.folder), "--model", str(stage_2), "--per-family", "1", "--reuse"]
+    for carried, made_of_it in ((first, second), (second, third)):
+        script.make([*arguments, "--results", str(results), "--carry", str(carried), "--output", str(made_of_it)])
+        found = section(made_of_it.read_text(), title.removeprefix("## "))
+        assert re.search(r"taken from the page of 20\d\d-\d\d-\d\d: of weights 0123abcd\.", found)
+        assert found.count("taken from") == 1
+        assert figures in found
+    assert "rigs learnt" not in page

@@ -4,13 +4,15 @@ python tests/benchmarks/make_benchmark_page.py --cache CACHE --model small --out
 
 CACHE comes from `mocap data build ASSETS -o CACHE --zoo 144`. Settings that the model has no stage for, and splits
 without clips, are named as such. Results are kept in --results; with --reuse those that are there already are not run
-again.
+again. Learning every rig takes hours: with --carry PAGE sections that were not measured now are those of that page, and
+say so.
 """
 
 import argparse
 import datetime
 import json
 import math
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +43,7 @@ TITLES = {"p2r": "Positions to rotations", "v2p": "Video to positions", "e2e": "
 CHECKED = ("rotation_local_deg", "rotation_local_deg_all", "rotation_world_deg")
 
 
+CARRIED = "Not measured anew, but taken from"
 MARKS = """## Marks from outside
 
 As their authors tell them, on other data, so marks to pass and no comparison. MoCapAnything V2 (rendered Truebones Zoo
@@ -142,6 +145,18 @@ def section(job: Job, found: Mapping[str, Any] | str, options: argparse.Namespac
     yield f"<details><summary>By family</summary>\n\n{table_of_families(found)}\n</details>\n"
     if "speed" in found:
         yield table_of_speed(found["speed"])
+
+
+def carried(job: Job, page: str) -> Iterator[str]:
+    """A section of an earlier page, and which weights it is of."""
+    found = re.search(rf"^## {re.escape(job.title)}\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return
+    date, weights = (re.search(what, page)[1] for what in (r"Put together on (\S+)", r"weights (\w+)"))
+    yield f"## {job.title}\n"
+    if CARRIED not in found[1]:
+        yield f"{CARRIED} the page of {date}: of weights {weights}.\n"
+    yield found[1].strip() + "\n"
 
 
 def table_of_rows(found: Mapping[str, Any]) -> str:
@@ -249,8 +264,12 @@ def check_section(checked: Sequence[Checked]) -> Iterator[str]:
 
 def page(options: argparse.Namespace, cache: Cache) -> str:
     parts = list(heading(options, cache))
-    for job in [*JOBS, *(LEARNT if options.adapt else [])]:
-        parts += section(job, run_job(job, options, cache), options)
+    before = options.carry.read_text(encoding="utf-8") if options.carry else ""
+    for job in [*JOBS, *LEARNT]:
+        if job.learnt and not options.adapt:
+            parts += carried(job, before)
+        else:
+            parts += section(job, run_job(job, options, cache), options)
     parts += check_section(independent_check(cache, options.seed))
     parts.append(MARKS)
     return "\n".join(part for part in parts if part)
@@ -264,6 +283,7 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments += "" if options.direct_model is None else f" --direct-model {options.direct_model}"
     arguments += "" if options.workers is None else f" --workers {options.workers}"
     arguments += "" if options.adapt is None else f" --adapt {options.adapt}"
+    arguments += "" if options.carry is None else f" --carry {options.carry}"
     arguments += " --plots" if options.plots else ""
     yield "# Benchmark\n"
     yield f"Put together on {datetime.date.today().isoformat()} at commit {code_commit() or 'unknown'} by\n"
@@ -290,6 +310,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plots", action="store_true", help="charts beside the page")
     parser.add_argument("--results", type=Path, help="folder to keep the JSON in (default: a temporary one)")
     parser.add_argument("--reuse", action="store_true", help="take the results that are there")
+    parser.add_argument(
+        "--carry", metavar="PAGE", type=Path, help="take sections of learnt rigs from it, without --adapt"
+    )
     parser.add_argument("--output", type=Path, default=Path("docs/BENCHMARK.md"))
     return parser.parse_args(arguments)
 
