@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import roma
 import torch
 from scipy.spatial.transform import Rotation
 
@@ -11,6 +12,7 @@ from mocapcli import losses
 from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import motion_world
 from mocapcli.network.anchored import Settings, estimate_deltas
+from mocapcli.network.anchors import bone_vectors
 from mocapcli.network.kinematics import matrix_to_rotation_vector, world_to_local_rotations
 from mocapcli.network.reference import (
     NameEmbedding,
@@ -30,7 +32,8 @@ from mocapcli.network.rotation_features import (
     direct_features,
     static_features,
 )
-from mocapcli.network.rotation_head import RotationConfig, RotationHead, correct_deltas
+from mocapcli.network.rotation_head import RotationConfig, RotationHead, correct_deltas, settle
+from mocapcli.network.whole_pose import place_joints
 from mocapcli.types import Rig
 from network_helpers import BODY, as_batch, make_rig, random_turns
 
@@ -165,6 +168,23 @@ def test_a_shut_gate_copies_the_reference_below_the_root():
     found = world_to_local_rotations(world, rig.parents)[:, :, 1:]
     expected = world_to_local_rotations(rig.reference_rotations[:, None], rig.parents)[:, :, 1:]
     torch.testing.assert_close(found, expected.expand_as(found), atol=1e-6, rtol=0)
+
+
+def test_a_network_that_trusts_itself_stays_and_one_that_doubts_goes_where_joints_are_seen():
+    rig, positions, _ = as_batch(make_rig(np.random.default_rng(14)))
+    estimate = estimate_deltas(positions, rig.anchors, level(positions, 0.02))
+    wrong = roma.rotvec_to_rotmat(0.1 * torch.ones(3).double()) @ estimate.deltas
+    root = (rig.parents < 0)[:, None, :, None]
+    bones = torch.where(root, positions, bone_vectors(positions, rig.anchors)[1])
+
+    def off(deltas: torch.Tensor) -> float:
+        return float((place_joints(rig.anchors, deltas, bones) - positions).norm(dim=-1).mean())
+
+    sure, unsure = (
+        settle(wrong, torch.full(positions.shape[:3], said).double(), rig, estimate, Settings()) for said in (-50, 3)
+    )
+    assert losses.rotation_angles(sure, wrong).mean() < np.radians(1)
+    assert off(unsure) < 0.3 * off(wrong)
 
 
 @pytest.mark.parametrize("mode", ["anchored", "direct"])

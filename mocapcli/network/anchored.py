@@ -57,6 +57,7 @@ class AnchoredEstimate:
 
     deltas: Rotations
     doubt: Rotations  # symmetric, in the anchor's world axes
+    evidence: Evidence  # what it was made of
 
 
 def estimate_deltas(
@@ -73,11 +74,10 @@ def estimate_deltas(
     deltas = problem.outwards()
     for _ in range(settings.sweeps):
         deltas = problem.sweep(deltas)
+    evidence = Evidence(positions, noise, problem.turned, problem.heading, nearest_rotation(problem.expected))
     if settings.whole.rounds:
-        expected = nearest_rotation(problem.expected)
-        evidence = Evidence(positions, noise, problem.turned, problem.heading, expected)
         deltas = fit_whole_pose(evidence, anchors, deltas, settings.whole)
-    return AnchoredEstimate(deltas.to(kept), problem.doubt(deltas).to(kept))
+    return AnchoredEstimate(deltas.to(kept), problem.doubt(deltas).to(kept), evidence)
 
 
 def deltas_to_local(

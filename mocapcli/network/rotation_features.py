@@ -9,19 +9,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.network.anchored import AnchoredEstimate
-from mocapcli.network.anchors import estimate_heading, expected_turn
+from mocapcli.network.anchors import bone_vectors, estimate_heading, expected_turn
 from mocapcli.network.graph import ANCESTOR, PARENT, gather_parents, sum_children
 from mocapcli.network.kinematics import matrix_to_rotation_vector, world_to_local_rotations
 from mocapcli.network.reference import RigBatch
+from mocapcli.network.whole_pose import around, own_turns, place_joints
 
 Points = Float[Tensor, "batch frames joints 3"]
 Features = Float[Tensor, "batch frames joints features"]
 
 STATIC_FEATURES = 20
-MOVING_FEATURES = 41
+MOVING_FEATURES = 50
 DIRECT_FEATURES = 35
 FINE = 10.0  # residuals and steps are hundredths of the size: brought to order one
 HEADING_FRAMES = 15
+USUAL_FRAMES = 24
 
 
 def anchored_features(
@@ -29,7 +31,8 @@ def anchored_features(
 ) -> Features:
     """Static and moving features side by side."""
     static = static_features(rig)[:, None].expand(-1, positions.shape[1], -1, -1)
-    return torch.cat([static, _moving_features(positions, rig, estimate, noise)], dim=-1)
+    moving = _moving_features(positions, rig, estimate, noise)
+    return torch.cat([static, moving, _fit_features(rig, estimate)], dim=-1)
 
 
 def static_features(rig: RigBatch) -> Float[Tensor, "batch joints features"]:
@@ -73,6 +76,18 @@ def _moving_features(
     fine = torch.cat([bone_off, child_off, _turn_back(deltas, step), _turn_back(deltas, travel)], dim=-1) * FINE
     own = [place_off * 3, _turn_back(deltas, up), spin * 3, bend.masked_fill(root, 0.0), facing, doubt]
     return torch.cat([fine.clamp(-5, 5), *own, _turn_back(deltas, bone) * 5, levels], dim=-1)
+
+
+def _fit_features(rig: RigBatch, estimate: AnchoredEstimate) -> Features:
+    """Where joints were seen, from where the closed form puts them; what they usually do, and how steadily."""
+    evidence, deltas = estimate.evidence, estimate.deltas
+    root = (rig.parents < 0)[:, None, :, None]
+    bones = torch.where(root, evidence.places, bone_vectors(evidence.places, rig.anchors)[1])
+    off = (evidence.places - place_joints(rig.anchors, deltas.double(), bones)).to(deltas)
+    own = own_turns(evidence, rig.anchors, deltas.double()).to(deltas).masked_fill(root, 0.0)
+    usual = around(own, USUAL_FRAMES)
+    about = around((own - usual).square(), USUAL_FRAMES).add(1e-6).sqrt()
+    return torch.cat([(_turn_back(deltas, off) * 3 * FINE).clamp(-5, 5), usual, 3 * about], dim=-1)
 
 
 def direct_features(positions: Points, rig: RigBatch) -> Features:

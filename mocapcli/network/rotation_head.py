@@ -1,9 +1,10 @@
 """Pose to rotation, learned: joint positions over time and two known poses of the rig to joint rotations.
 
 `anchored` starts from the closed form and lets GL-GMHA correct it: each joint gets a turn of what was *seen*
-of it in the world, a turn of what its *parent* lets expect, and a gate between the two. From the root
-outwards the gate blends them, so a leaf follows a corrected parent, and thin evidence falls back on the
-anchors. `direct` regresses local rotations as 6D, the paper's plain form. Root translations pass through.
+of it in the world, a turn of what its *parent* lets expect, a gate between the two, and how sure that is. From
+the root outwards the gate blends them, so a leaf follows a corrected parent, and thin evidence falls back on the
+anchors; then the pose as a whole is fitted to the joints' places once more, about what was said and as firmly.
+`direct` regresses local rotations as 6D, the paper's plain form. Root translations pass through.
 """
 
 from dataclasses import dataclass, field
@@ -33,9 +34,12 @@ from mocapcli.network.rotation_features import (
     anchored_features,
     direct_features,
 )
+from mocapcli.network.whole_pose import settle_pose
 
 Points = Float[Tensor, "batch frames joints 3"]
 Rotations = Float[Tensor, "batch frames joints 3 3"]
+BELIEVED = 0.05  # radians: how far joints are from where a network says that has learnt nothing yet …
+LEAST_AND_MOST = (-4.0, 3.0)  # … and the logarithms of the shares of it that one may say which has
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class RotationHead(nn.Module):
         self.transformer = GraphTransformer(
             channels, self.config.heads, self.config.blocks, self.config.window, self.config.expansion
         )
-        last = nn.Linear(channels, 6 if direct else 7)
+        last = nn.Linear(channels, 6 if direct else 8)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.read_out = nn.Sequential(nn.Linear(channels, channels), nn.GELU(), last)
@@ -95,7 +99,8 @@ class RotationHead(nn.Module):
         estimate = estimate_deltas(positions, rig.anchors, noise, self.config.closed_form)
         features = anchored_features(positions, rig, estimate, noise)
         raw = self._read(features, rig, frame_mask)
-        deltas = correct_deltas(raw, rig, estimate, self.config.closed_form)
+        deltas = correct_deltas(raw[..., :7], rig, estimate, self.config.closed_form)
+        deltas = settle(deltas, raw[..., 7], rig, estimate, self.config.closed_form)
         world = deltas @ rig.reference_rotations[:, None]
         return RotationOutput(world, world_to_local_rotations(world, rig.parents), positions[:, :, 0], estimate)
 
@@ -125,6 +130,21 @@ def correct_deltas(
     blended = fold_levels(rig.levels, torch.cat([seen, expected, gate], dim=-1), _blend)
     result: Tensor = roma.unitquat_to_rotmat(blended)
     return result
+
+
+def settle(
+    deltas: Rotations,
+    raw: Float[Tensor, "batch frames joints"],
+    rig: RigBatch,
+    estimate: AnchoredEstimate,
+    settings: Settings,
+) -> Rotations:
+    """Those deltas brought nearer to the joints' places, as far as the network doubts itself.
+
+    Every joint was corrected by itself, and is moved by what carries it: together they may end far from what was seen.
+    """
+    spread = BELIEVED * torch.exp(raw.double().clamp(*LEAST_AND_MOST))
+    return settle_pose(estimate.evidence, rig.anchors, deltas.double(), spread, settings.whole).to(deltas)
 
 
 def _blend(own: Tensor, above: Tensor, _: Tensor) -> Tensor:

@@ -58,17 +58,22 @@ class Evidence:
 
 def fit_whole_pose(evidence: Evidence, anchors: Anchors, deltas: Rotations, settings: WholePoseSettings) -> Rotations:
     """The likeliest deltas from the reference pose, starting from some."""
-    root = (anchors.parents < 0)[:, None]
-    observed, rigid = bone_vectors(evidence.places, anchors)
-    variance = evidence.noise.square() + settings.floor**2
-    blur = _around(variance + gather_parents(variance[..., None], anchors.parents)[..., 0], settings.reach)
-    excess = _around((observed.norm(dim=-1) - rigid.norm(dim=-1)).square(), settings.reach) - blur
-    give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
-    bones = torch.where(root[..., None], evidence.places, rigid)
-    pose = _Pose(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
+    pose = _Pose.of(evidence, anchors, deltas, settings)
     for number in range(settings.rounds):
-        pose = pose.round(number)
+        pose = pose.round(*pose.usual(number))
     return pose.deltas
+
+
+def settle_pose(
+    evidence: Evidence,
+    anchors: Anchors,
+    deltas: Rotations,
+    spread: Float[Tensor, "batch frames joints"],
+    settings: WholePoseSettings,
+) -> Rotations:
+    """One round from deltas that are believed, each joint's turn against its parent's up to `spread`, in radians."""
+    pose = _Pose.of(evidence, anchors, deltas, settings)
+    return pose.round(torch.zeros_like(evidence.places), spread[..., None].square()).deltas
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +89,24 @@ class _Pose:
     bones: Points  # the same as they are stretched; of a root, its place
     deltas: Rotations
 
-    def round(self, number: int) -> "_Pose":
-        """One step towards the places, and towards what each joint usually does."""
+    @classmethod
+    def of(cls, evidence: Evidence, anchors: Anchors, deltas: Rotations, settings: WholePoseSettings) -> "_Pose":
+        root = (anchors.parents < 0)[:, None]
+        observed, rigid = bone_vectors(evidence.places, anchors)
+        variance = evidence.noise.square() + settings.floor**2
+        blur = around(variance + gather_parents(variance[..., None], anchors.parents)[..., 0], settings.reach)
+        excess = around((observed.norm(dim=-1) - rigid.norm(dim=-1)).square(), settings.reach) - blur
+        give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
+        bones = torch.where(root[..., None], evidence.places, rigid)
+        return cls(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
+
+    def round(self, back: Points, spread: Float[Tensor, "batch frames joints 1"]) -> "_Pose":
+        """One step towards the places, and by turns of joints' own that are believed, with their variances."""
         levels, farthest = self.anchors.levels, self.settings.farthest
         root = (self.anchors.parents < 0)[:, None, :, None]
-        above = torch.where(root[..., None], self.evidence.heading, gather_parents(self.deltas, self.anchors.parents))
-        back, spread = self._usual(above, number)
+        above = _above(self.evidence, self.anchors, self.deltas)
         shrink = torch.where(root, 0.0, -times(above, self.bones - self.rigid))
-        placed = fold_levels(levels, torch.cat([self.deltas, self.bones[..., None]], dim=-1), _place)[..., 3]
+        placed = place_joints(self.anchors, self.deltas, self.bones)
         arms = placed - gather_parents(placed, self.anchors.parents)
         parts = (arms, self.give[..., None], spread, torch.cat([shrink, back], dim=-1))
         steps = SkeletonTree(levels, *map(_in_a_row, parts)).solve(*map(_in_a_row, self._seen(placed)))
@@ -111,20 +126,35 @@ class _Pose:
         torque = times(self.deltas, axial(across @ turned))
         return info, torch.cat([self.weight[..., None] * (self.evidence.places - placed), torque], dim=-1)
 
-    def _usual(self, above: Rotations, number: int) -> tuple[Points, Float[Tensor, "batch frames joints 1"]]:
+    def usual(self, number: int) -> tuple[Points, Float[Tensor, "batch frames joints 1"]]:
         """The turns that take joints back to what they usually do, and the variance about that."""
         root, reach = (self.anchors.parents < 0)[:, None, :, None], self.settings.reach
-        strayed = matrix_to_rotation_vector(self.deltas @ (above @ self.evidence.expected).transpose(-1, -2))
-        own = times(above.transpose(-1, -2), strayed)
-        frames = min(above.shape[1], 2 * reach + 1)
+        own = own_turns(self.evidence, self.anchors, self.deltas)
+        frames = min(own.shape[1], 2 * reach + 1)
         trusted = frames / (frames + self.settings.few) if number else 0.0
-        mean = torch.where(root, 0.0, trusted * _around(own, reach))
-        about = _around((own - mean).square().sum(-1, keepdim=True) / 3, reach) + self.settings.still**2
-        spread = torch.where(root, self.settings.root_bend**2, about).expand(*strayed.shape[:3], 1)
-        return times(above, mean) - strayed, spread
+        mean = torch.where(root, 0.0, trusted * around(own, reach))
+        about = around((own - mean).square().sum(-1, keepdim=True) / 3, reach) + self.settings.still**2
+        spread = torch.where(root, self.settings.root_bend**2, about).expand(*own.shape[:3], 1)
+        return times(_above(self.evidence, self.anchors, self.deltas), mean - own), spread
 
 
-def _around(values: Float[Tensor, "batch frames *item"], reach: int) -> Float[Tensor, "batch frames *item"]:
+def own_turns(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Points:
+    """Rotation vectors of joints from what the anchors expect of them, in the axes of the parent's delta."""
+    above = _above(evidence, anchors, deltas)
+    return matrix_to_rotation_vector(above.transpose(-1, -2) @ deltas @ evidence.expected.transpose(-1, -2))
+
+
+def _above(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Rotations:
+    root = (anchors.parents < 0)[:, None, :, None, None]
+    return torch.where(root, evidence.heading, gather_parents(deltas, anchors.parents))
+
+
+def place_joints(anchors: Anchors, deltas: Rotations, bones: Points) -> Points:
+    """`bones`: vectors from each joint's parent in the axes of the parent's delta; of roots, their places."""
+    return fold_levels(anchors.levels, torch.cat([deltas, bones[..., None]], dim=-1), _place)[..., 3]
+
+
+def around(values: Float[Tensor, "batch frames *item"], reach: int) -> Float[Tensor, "batch frames *item"]:
     """Means over so many frames on either side, as far as there are any."""
     in_time = values.flatten(2).transpose(1, 2)
     means = functional.avg_pool1d(in_time, 2 * reach + 1, 1, reach, count_include_pad=False)
