@@ -11,8 +11,8 @@ from torch.nn import functional  # noqa: E402
 
 from mocapcli.errors import ReadError, UnsupportedError  # noqa: E402
 from mocapcli.extensions import Checkpoint  # noqa: E402
-from mocapcli.network.encoder import build_encoder  # noqa: E402
-from mocapcli.network.imagenet import SCALES, STAGES, TAPS, ImagenetEncoder, LiteTrunk  # noqa: E402
+from mocapcli.network.encoder import build_encoder, resized  # noqa: E402
+from mocapcli.network.imagenet import AT_ONCE, GAIN, SCALES, STAGES, TAPS, ImagenetEncoder, LiteTrunk  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
@@ -107,6 +107,31 @@ def test_features_are_those_of_its_own_encoder_until_it_has_learnt_to_listen(sid
             torch.nn.init.normal_(layer.weight)
             torch.nn.init.normal_(layer.bias)
         assert (encoder(crops) - features).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("count", [1, AT_ONCE, 2 * AT_ONCE + 3])
+def test_a_picture_is_seen_alike_alone_and_among_many(count: int):
+    encoder = build_encoder("imagenet", 24).eval()
+    for weight in encoder.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    crops = (
+        torch.cat([some_crops(48) for _ in range(count)])[:count] * torch.linspace(0.5, 1, count)[:, None, None, None]
+    )
+    with torch.no_grad():
+        alone = torch.cat([encoder(crop[None]) for crop in crops])
+        torch.testing.assert_close(encoder(crops), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_told_is_told_as_if_it_were_resized_last():
+    """The order that models were trained with."""
+    encoder = build_encoder("imagenet", 24).eval()
+    for weight in encoder.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    crops = some_crops(96)
+    with torch.no_grad():
+        told = [GAIN * layer(part) for layer, part in zip(encoder.tell, encoder._seen(crops), strict=True)]
+        last = encoder.own(crops, (*told[:2], told[2] + resized(told[3], told[2])))
+        torch.testing.assert_close(encoder(crops), last, rtol=1e-4, atol=1e-5)
 
 
 def test_only_what_is_beside_the_trunk_learns():

@@ -109,7 +109,12 @@ def build_encoder(name: str, channels: int, source: str = "") -> Encoder:
 
 def resized(features: Tensor, like: Tensor) -> Tensor:
     """Features at the resolution of others."""
-    return functional.interpolate(features, size=like.shape[-2:], mode="bilinear")
+    return features if features.shape[-2:] == like.shape[-2:] else resized_to(features, *like.shape[-2:])
+
+
+def resized_to(features: Features, rows: int, columns: int | None = None) -> Tensor:
+    """Features at that resolution; of one number, square."""
+    return functional.interpolate(features, size=(rows, columns or rows), mode="bilinear")
 
 
 def unit(images: Tensor) -> Tensor:

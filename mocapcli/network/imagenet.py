@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapcli.errors import ReadError
-from mocapcli.network.encoder import MEDIUM, Crops, Encoder, Features, SmallEncoder, resized
+from mocapcli.network.encoder import MEDIUM, Crops, Encoder, Features, SmallEncoder, resized, resized_to
 
 # Expansion, kernel, stride, channels, repeats of EfficientNet-Lite0's stages.
 STAGES = (
@@ -31,6 +31,8 @@ TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # blocks whose outputs are read, and th
 SCALES = (9.0, 6.0, 3.8, 1.5)  # of those outputs on renders: brought to order one
 MIDDLE, HALF_RANGE = 127 / 255, 128 / 255  # as the trunk's authors normalised pictures
 SEEN_AT = 160  # pixels a side: the trunk knows photographs of 224, where things are larger than a crop shows them
+TOLD_AT = (4, 8, 16, 16)  # strides of the levels that are told
+AT_ONCE = 8  # pictures that a processor looks at: the layers of more do not stay in its cache
 GAIN = 3.0  # of what is added, for its first layer starts at zero
 
 
@@ -64,13 +66,13 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and before == after
 
     def forward(self, images: Tensor) -> Tensor:
-        wide = images if self.expand is None else functional.relu6(self.expand(images))
-        narrow: Tensor = self.project(functional.relu6(self.depthwise(wide)))
-        return images + narrow if self.skips else narrow
+        wide = images if self.expand is None else functional.relu6(self.expand(images), inplace=True)
+        narrow: Tensor = self.project(functional.relu6(self.depthwise(wide), inplace=True))
+        return narrow.add_(images) if self.skips else narrow
 
 
 class LiteTrunk(nn.Module):
-    """EfficientNet-Lite0 up to its last stage, without the classifier."""
+    """EfficientNet-Lite0 up to its last stage, without the classifier. It writes over its layers: it cannot learn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +87,7 @@ class LiteTrunk(nn.Module):
 
     def forward(self, pictures: Tensor, levels: int = len(TAPS)) -> list[Tensor]:
         """The first so many of the outputs that are read."""
-        hidden: Tensor = functional.relu6(self.stem(pictures))
+        hidden: Tensor = functional.relu6(self.stem(pictures), inplace=True)
         taps: list[Tensor] = []
         for number, block in enumerate(self.blocks[: sorted(TAPS)[levels - 1] + 1]):
             hidden = block(hidden)
@@ -134,8 +136,12 @@ class ImagenetEncoder(Encoder):
             nn.init.zeros_(weight)
 
     def forward(self, crops: Crops) -> Features:
-        told = [GAIN * layer(part) for layer, part in zip(self.tell, self._seen(crops), strict=True)]
-        features: Features = self.own(crops, (*told[:2], told[2] + resized(told[3], told[2])))
+        # Resized before they are told, not after: the same, with a fraction of the channels and nothing to learn.
+        seen = self._seen(crops)
+        seen[3] = resized(seen[3], seen[2])
+        parts = [resized_to(part, -(-crops.shape[-1] // stride)) for part, stride in zip(seen, TOLD_AT, strict=True)]
+        told = [GAIN * layer(part) for layer, part in zip(self.tell, parts, strict=True)]
+        features: Features = self.own(crops, (*told[:2], told[2] + told[3]))
         return features
 
     def levels(self, crops: Crops) -> list[Features]:
@@ -147,6 +153,7 @@ class ImagenetEncoder(Encoder):
         """The subject before grey, as a photograph is fed."""
         colours, mask = crops[:, :3], crops[:, 3:]
         pictures = (colours - MIDDLE * mask) / HALF_RANGE  # crops are premultiplied: black where the mask is 0
-        pictures = functional.interpolate(pictures, size=(SEEN_AT, SEEN_AT), mode="bilinear")
-        seen: list[Tensor] = self.trunk(pictures.contiguous(memory_format=torch.channels_last), levels)
-        return seen
+        pictures = resized_to(pictures, SEEN_AT).contiguous(memory_format=torch.channels_last)
+        few = AT_ONCE if crops.device.type == "cpu" else len(pictures)
+        seen = [self.trunk(part, levels) for part in pictures.split(few)]
+        return [torch.cat(level) for level in zip(*seen, strict=True)]
