@@ -13,6 +13,7 @@ from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.motion import carries_deforming, to_motion
 from mocapcli.capturing.polish import polish
 from mocapcli.capturing.space import level
+from mocapcli.capturing.steady import steady
 from mocapcli.capturing.turning import stand
 from mocapcli.filters.ground import lowest_height
 from mocapcli.kinematics import joint_positions, matrix_to_quat, motion_world, polar
@@ -122,6 +123,38 @@ def _root(parents: np.ndarray, joint: int) -> int:
     while parents[joint] >= 0:
         joint = int(parents[joint])
     return joint
+
+
+def test_jitter_goes_and_motion_stays(scene) -> None:
+    pose, fps = scene[4], 30.0
+    joints, times = pose.rotations.shape[1], np.arange(len(pose.rotations)) / fps
+    random = np.random.default_rng(0)
+    swing = np.sin(2 * np.pi * times)[:, None, None] * [0.0, 0.0, 0.5] * np.ones((1, joints, 1))
+
+    def turned(jitter: float) -> np.ndarray:
+        vectors = swing + jitter * random.normal(size=swing.shape)
+        return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_quat().reshape(*swing.shape[:2], 4)
+
+    def jerk(rotations: np.ndarray) -> float:
+        return float(np.linalg.norm(np.diff(rotations, 3, axis=0), axis=-1)[3:-3].mean())
+
+    clean, placed = turned(0.0), swing + 0.01 * random.normal(size=swing.shape)
+    rough = replace(pose, rotations=turned(0.03), placed=placed)
+    rough.rotations[1::2] *= -1  # the same turns
+    assert steady(rough, fps, 0) is rough
+    calm = steady(rough, fps)
+    assert jerk(calm.rotations) < 0.2 * jerk(turned(0.03))
+    away = Rotation.from_quat(calm.rotations.reshape(-1, 4)) * Rotation.from_quat(clean.reshape(-1, 4)).inv()
+    assert np.degrees(away.magnitude().reshape(len(times), -1)[5:-5].mean()) < 2.0
+    assert np.abs(calm.placed - swing)[5:-5].mean() < 0.7 * np.abs(placed - swing)[5:-5].mean()
+    np.testing.assert_allclose(steady(replace(rough, rotations=clean), fps).rotations, clean, atol=0.01)
+
+
+def test_two_frames_are_no_motion(scene) -> None:
+    pose = scene[4]
+    parts = ("positions", "rotations", "placed", "places", "noise", "facing", "seen")
+    short = replace(pose, **{name: getattr(pose, name)[:2] for name in parts})
+    assert steady(short, 30.0) is short
 
 
 def test_polish_brings_joints_to_where_they_are_seen(scene) -> None:

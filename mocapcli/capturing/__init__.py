@@ -1,7 +1,8 @@
 """One video and one rig to an animation on exactly that rig: `mocapcli.capture("video.mp4", "dragon.glb")`.
 
 `api` is the way through, stage by stage: `subject` cuts crops, `inference` (`sight`, `space`, `turning`, `placing`)
-finds the pose, `polish` and `refine` improve it, `motion` puts it on the rig, `deliver` writes what was asked for.
+finds the pose, `refine`, `polish` and `steady` improve it, `motion` puts it on the rig, `deliver` writes what was
+asked for.
 """
 
 from importlib.util import find_spec

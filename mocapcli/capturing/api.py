@@ -20,6 +20,7 @@ from mocapcli.capturing.report import Confidence, Report, Stopwatch, confidence_
 from mocapcli.capturing.rigs import read_rig, with_reference
 from mocapcli.capturing.sight import LOOKS
 from mocapcli.capturing.slim import Slim
+from mocapcli.capturing.steady import steady
 from mocapcli.filters.chain import Step, apply_filters, parse_filters
 from mocapcli.render.camera import Camera
 from mocapcli.subject.find import Options as SubjectOptions
@@ -136,6 +137,7 @@ def _capture(
         pose = polish(pose, reference.rig, clip.confidence, full, options.polish)
     with watch.stage("motion"):
         name, fps = subject.video.path.stem, float(subject.video.fps)
+        pose = steady(pose, fps, options.steady)
         staged = to_motion(pose, reference.rig, slim.asset.rig, full, name, fps, options.root)
         motion = apply_filters(slim.widen(staged.motion), asset.rig, steps)
     confidence = _confidence(pose, clip, slim.asset)

@@ -12,6 +12,7 @@ RootMotion = Literal["full", "in-place", "none"]
 Box = tuple[float | int, float | int, float | int, float | int]
 
 MOST_ROUNDS = 16  # of stage 3
+STEADY_HERTZ = 5.0  # wings that beat thrice a second keep nine tenths of their way, four times a second seven
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Options:
     root: RootMotion = "full"
     polish: int = 0  # iterations
     refine_iterations: int | None = None  # None: one, where the model holds stage 3
+    steady: float | int = STEADY_HERTZ  # what is faster is taken for jitter; 0: nothing is
     filter: tuple[str, ...] = ()  # as `mocap convert --filter`
     confidence: Path | None = None
     report: Path | None = None
@@ -46,7 +48,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self.adapt_seconds  # noqa: B018 - a wrong time is told at once
-        for name in ("polish", "refine_iterations"):
+        for name in ("polish", "refine_iterations", "steady"):
             if (getattr(self, name) or 0) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative")
         if (self.refine_iterations or 0) > MOST_ROUNDS:

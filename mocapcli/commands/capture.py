@@ -72,6 +72,9 @@ RefineIterationsOption = Annotated[
         show_default="1 if the model can",
     ),
 ]
+SteadyOption = Annotated[
+    float, typer.Option(metavar="HERTZ", help="What is faster is jitter, and goes; 0: nothing is.", min=0)
+]
 FiltersOption = Annotated[
     list[str] | None,
     typer.Option("--filter", metavar="NAME[:OPTION=VALUE,…]", help="As of mocap convert. Default: no filter."),
@@ -112,6 +115,7 @@ def capture(
     root: RootOption = "full",
     polish: PolishOption = 0,
     refine_iterations: RefineIterationsOption = None,
+    steady: SteadyOption = 5.0,
     filters: FiltersOption = None,
     confidence: ConfidenceOption = None,
     report: Annotated[Path | None, typer.Option(metavar="JSON", help="Write how it went.")] = None,
@@ -143,7 +147,8 @@ def capture(
     options = Options(segment=segment, box=_box(box), mask=mask, segment_model=segment_model, subject=subject, fov=fov)
     options = replace(options, model=model, adapt=adapt, adapter=adapter, reference=reference, start=start, end=end)
     options = replace(options, fps=fps, root=root)
-    options = replace(options, polish=polish, refine_iterations=refine_iterations, filter=tuple(filters or ()))
+    options = replace(options, polish=polish, refine_iterations=refine_iterations, steady=steady)
+    options = replace(options, filter=tuple(filters or ()))
     options = replace(options, output=tuple(output or ()), confidence=confidence, report=report, preview=preview)
     options = replace(options, view=view, debug_dir=debug_dir, keep_clips=keep_clips, overwrite=overwrite)
     many = Many(to, engine, workers, shard, redo)

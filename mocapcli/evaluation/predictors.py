@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.inference import PoseTrack, infer
 from mocapcli.capturing.refine import refine
+from mocapcli.capturing.steady import steady
 from mocapcli.evaluation.crops import cut_clip
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.model import MotionNetwork
@@ -77,8 +78,8 @@ class NetworkPredictor:
             model = known.model if self.compare else None
             first = infer(known.network, known.reference, clip, full, self.rotate, model=model)
             pose = refine(known.network, asset.rig, known.reference.rig, first, clip, full, self.refine_iterations)
-        found = as_prediction(pose)
-        return replace(found, unrefined=as_prediction(first)) if self.refine_iterations else found
+        found = as_prediction(steady(pose, footage.fps))
+        return replace(found, unrefined=as_prediction(steady(first, footage.fps))) if self.refine_iterations else found
 
     def _known(self, asset: Asset) -> "_Known":
         """Renders of the rig, and the network that serves it, kept for its further clips."""

@@ -39,12 +39,18 @@ def smooth(motion: Motion, strength: float = 0.5, method: str = "butterworth", c
     if method == "one-euro":
         turned, moved = _one_euro(rotations, motion.translations, motion.fps, hertz)
     else:
-        turned = _unit_or_raw(low_pass(rotations, motion.fps, hertz), rotations)
+        turned = smooth_turns(rotations, motion.fps, hertz)
         moved = low_pass(motion.translations, motion.fps, hertz)
     still = (motion.rotations == motion.rotations[:1]).all(axis=(0, 2))
     turned[:, still] = motion.rotations[:, still]
     turned[[0, -1]], moved[[0, -1]] = rotations[[0, -1]], motion.translations[[0, -1]]
     return replace(motion, rotations=turned, translations=moved)
+
+
+def smooth_turns(rotations: Float[np.ndarray, "frames joints 4"], fps: float, hertz: float) -> Values:
+    """Quaternions without what is faster."""
+    rotations = continuous(rotations)
+    return _unit_or_raw(low_pass(rotations, fps, hertz), rotations)
 
 
 def low_pass(values: Values, fps: float, hertz: float) -> Values:
