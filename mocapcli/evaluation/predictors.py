@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 
 from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.inference import PoseTrack, infer
+from mocapcli.capturing.options import STEADY_HERTZ
 from mocapcli.capturing.refine import refine
 from mocapcli.capturing.steady import steady
 from mocapcli.evaluation.crops import cut_clip
@@ -68,6 +69,7 @@ class NetworkPredictor:
     refine_iterations: int = 0
     adapt_threads: int = 0
     compare: bool = True  # facings by what the rig would look like
+    hertz: float = STEADY_HERTZ  # what is faster is taken for jitter
     _rigs: OrderedDict[int, "_Known"] = field(default_factory=OrderedDict, repr=False)
 
     def predict(self, asset: Asset, footage: Footage) -> Prediction:
@@ -78,8 +80,8 @@ class NetworkPredictor:
             model = known.model if self.compare else None
             first = infer(known.network, known.reference, clip, full, self.rotate, model=model)
             pose = refine(known.network, asset.rig, known.reference.rig, first, clip, full, self.refine_iterations)
-        found = as_prediction(steady(pose, footage.fps))
-        return replace(found, unrefined=as_prediction(steady(first, footage.fps))) if self.refine_iterations else found
+        found, unrefined = (as_prediction(steady(one, footage.fps, self.hertz)) for one in (pose, first))
+        return replace(found, unrefined=unrefined) if self.refine_iterations else found
 
     def _known(self, asset: Asset) -> "_Known":
         """Renders of the rig, and the network that serves it, kept for its further clips."""
