@@ -29,7 +29,7 @@ GRADIENT = 5.0
 WEIGHTS = PoseWeights(facing=0.25)
 JUDGED_BATCHES = 3
 MOST_REPLICAS = 16  # pictures of a step grow with them, and steps are what counts in minutes
-LOOK_EVERY = 20.0  # seconds between looks at the fixed slice
+LOOK_EVERY, LOOKING = 20.0, 0.05  # least seconds between looks at the fixed slice, and the share of time they may take
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,18 @@ def adapt(
     device = next(network.parameters()).device
     with one_thread():  # replicas share the cores among themselves
         crew = _Crew(network, scenes, options, device)
-        started, looked = time.monotonic(), -math.inf
+        started = time.monotonic()
         judges = [scenes.batch(k, "judge").to(device) for k in range(JUDGED_BATCHES)]
+        drawn = time.monotonic() - started
         before = progress = Progress(0.0, 0, crew.figures(judges))
         watch(progress)
+        looked = time.monotonic() - started
+        pause = max(LOOK_EVERY, (looked - drawn) / LOOKING)
         with crew:
             while progress.seconds < options.seconds and crew.steps != options.most_steps:
                 crew.step(_rate(progress.seconds / options.seconds, crew.steps))
                 seconds, figures = time.monotonic() - started, progress.figures
-                if seconds - looked > LOOK_EVERY and seconds < options.seconds:
+                if seconds - looked > pause and seconds < options.seconds:
                     looked, figures = seconds, crew.figures(judges)
                 progress = Progress(seconds, crew.samples, figures)
                 watch(progress)
