@@ -123,13 +123,15 @@ def test_what_was_learnt_before_is_carried_over_with_its_weights(
     script: ModuleType, made, unseen: Cache, stage_2: Path, tmp_path
 ) -> None:
     page, results = made
-    title, figures = "## Video to rotations (e2e), unseen, rigs learnt", "Mean over 2 families.\n\n| row |\n"
+    title, figures = "## Video to rotations (e2e), unseen, rigs learnt", "    mocap eval\n\nMean over 2 families.\n\n| row |\n"
     first, second, third = (tmp_path / name for name in ("first.md", "second.md", "third.md"))
     learnt = f"{title}\n\n{figures}\n## Marks from outside"
     first.write_text(re.sub(r"weights \w+", "weights 0123abcd", page).replace("## Marks from outside", learnt))
     arguments = ["--cache", str(unseen.folder), "--model", str(stage_2), "--per-family", "1", "--reuse"]
     for carried, made_of_it in ((first, second), (second, third)):
-        script.make([*arguments, "--results", str(results), "--carry", str(carried), "--output", str(made_of_it)])
+        more = ["--carry", str(carried), "--note", "A word more."]
+        script.make([*arguments, *more, "--results", str(results), "--output", str(made_of_it)])
+        assert "\nA word more.\n" in made_of_it.read_text().partition("\n## ")[0]
         found = section(made_of_it.read_text(), title.removeprefix("## "))
         assert re.search(r"taken from the page of 20\d\d-\d\d-\d\d: of weights 0123abcd\.", found)
         assert found.count("taken from") == 1

@@ -156,7 +156,7 @@ def carried(job: Job, page: str) -> Iterator[str]:
     yield f"## {job.title}\n"
     if CARRIED not in found[1]:
         yield f"{CARRIED} the page of {date}: of weights {weights}.\n"
-    yield found[1].strip() + "\n"
+    yield found[1].strip("\n") + "\n"
 
 
 def table_of_rows(found: Mapping[str, Any]) -> str:
@@ -295,6 +295,8 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
         " the reference pose, turned to the true facing; skill is 1 − error/copy: one for the truth, nil for what doing"
         " nothing scores.\n"
     )
+    if options.note:
+        yield f"{options.note}\n"
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -313,6 +315,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--carry", metavar="PAGE", type=Path, help="take sections of learnt rigs from it, without --adapt"
     )
+    parser.add_argument("--note", metavar="TEXT", help="what else a reader should know, for the head of the page")
     parser.add_argument("--output", type=Path, default=Path("docs/BENCHMARK.md"))
     return parser.parse_args(arguments)
 
