@@ -123,7 +123,10 @@ def test_what_was_learnt_before_is_carried_over_with_its_weights(
     script: ModuleType, made, unseen: Cache, stage_2: Path, tmp_path
 ) -> None:
     page, results = made
-    title, figures = "## Video to rotations (e2e), unseen, rigs learnt", "    mocap eval\n\nMean over 2 families.\n\n| row |\n"
+    title, figures = (
+        "## Video to rotations (e2e), unseen, rigs learnt",
+        "    mocap eval\n\nMean over 2 families.\n\n| row |\n",
+    )
     first, second, third = (tmp_path / name for name in ("first.md", "second.md", "third.md"))
     learnt = f"{title}\n\n{figures}\n## Marks from outside"
     first.write_text(re.sub(r"weights \w+", "weights 0123abcd", page).replace("## Marks from outside", learnt))
