@@ -9,11 +9,12 @@ from dataclasses import replace
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.options import STEADY_HERTZ
 from mocapcli.filters.smooth import low_pass, smooth_turns
+from mocapcli.kinematics import continuous
 
 
 def steady(pose: PoseTrack, fps: float, hertz: float | int = STEADY_HERTZ) -> PoseTrack:
     """The pose without what is faster; 0 leaves it as it is."""
     if hertz == 0 or pose.rotations is None or pose.placed is None or len(pose.rotations) < 3:
         return pose
-    rotations, placed = smooth_turns(pose.rotations, fps, float(hertz)), low_pass(pose.placed, fps, float(hertz))
-    return replace(pose, rotations=rotations, placed=placed)
+    rotations = smooth_turns(continuous(pose.rotations), fps, float(hertz))
+    return replace(pose, rotations=rotations, placed=low_pass(pose.placed, fps, float(hertz)))

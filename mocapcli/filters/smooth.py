@@ -48,8 +48,7 @@ def smooth(motion: Motion, strength: float = 0.5, method: str = "butterworth", c
 
 
 def smooth_turns(rotations: Float[np.ndarray, "frames joints 4"], fps: float, hertz: float) -> Values:
-    """Quaternions without what is faster."""
-    rotations = continuous(rotations)
+    """Quaternions without what is faster; they are continuous."""
     return _unit_or_raw(low_pass(rotations, fps, hertz), rotations)
 
 

@@ -11,6 +11,7 @@ length changes more than noise explains may stretch. Each round is a Gauss-Newto
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import roma
 import torch
@@ -97,15 +98,14 @@ class _Pose:
         blur = around(variance + gather_parents(variance[..., None], anchors.parents)[..., 0], settings.reach)
         excess = around((observed.norm(dim=-1) - rigid.norm(dim=-1)).square(), settings.reach) - blur
         give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
-        bones = torch.where(root[..., None], evidence.places, rigid)
+        bones = stiff_bones(evidence.places, anchors)
         return cls(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
 
     def round(self, back: Points, spread: Float[Tensor, "batch frames joints 1"]) -> "_Pose":
         """One step towards the places, and by turns of joints' own that are believed, with their variances."""
         levels, farthest = self.anchors.levels, self.settings.farthest
         root = (self.anchors.parents < 0)[:, None, :, None]
-        above = _above(self.evidence, self.anchors, self.deltas)
-        shrink = torch.where(root, 0.0, -times(above, self.bones - self.rigid))
+        shrink = torch.where(root, 0.0, -times(self.above, self.bones - self.rigid))
         placed = place_joints(self.anchors, self.deltas, self.bones)
         arms = placed - gather_parents(placed, self.anchors.parents)
         parts = (arms, self.give[..., None], spread, torch.cat([shrink, back], dim=-1))
@@ -114,7 +114,7 @@ class _Pose:
         turns = steps[..., TURN]
         turns = turns * (farthest / turns.norm(dim=-1, keepdim=True).clamp_min(farthest))
         moves = fold_levels(levels, roma.rotvec_to_rotmat(turns), lambda own, over, _: over @ own if len(over) else own)
-        longer = torch.where(root, steps[..., MOVE], times(above.transpose(-1, -2), steps[..., MOVE]))
+        longer = torch.where(root, steps[..., MOVE], times(self.above.transpose(-1, -2), steps[..., MOVE]))
         return replace(self, deltas=moves @ self.deltas, bones=self.bones + longer)
 
     def _seen(self, placed: Points) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,11 @@ class _Pose:
         mean = torch.where(root, 0.0, trusted * around(own, reach))
         about = around((own - mean).square().sum(-1, keepdim=True) / 3, reach) + self.settings.still**2
         spread = torch.where(root, self.settings.root_bend**2, about).expand(*own.shape[:3], 1)
-        return times(_above(self.evidence, self.anchors, self.deltas), mean - own), spread
+        return times(self.above, mean - own), spread
+
+    @cached_property
+    def above(self) -> Rotations:
+        return _above(self.evidence, self.anchors, self.deltas)
 
 
 def own_turns(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Points:
@@ -147,6 +151,11 @@ def own_turns(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Points
 def _above(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Rotations:
     root = (anchors.parents < 0)[:, None, :, None, None]
     return torch.where(root, evidence.heading, gather_parents(deltas, anchors.parents))
+
+
+def stiff_bones(places: Points, anchors: Anchors) -> Points:
+    """What `place_joints` wants of bones as long as in the reference pose, with the roots where they are."""
+    return torch.where((anchors.parents < 0)[:, None, :, None], places, bone_vectors(places, anchors)[1])
 
 
 def place_joints(anchors: Anchors, deltas: Rotations, bones: Points) -> Points:
