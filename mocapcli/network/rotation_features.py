@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.network.anchored import AnchoredEstimate
-from mocapcli.network.anchors import estimate_heading, expected_turn
+from mocapcli.network.anchors import bone_vectors, estimate_heading, expected_turn
 from mocapcli.network.graph import ANCESTOR, PARENT, gather_parents, sum_children
 from mocapcli.network.kinematics import matrix_to_rotation_vector, world_to_local_rotations
 from mocapcli.network.reference import RigBatch
-from mocapcli.network.whole_pose import around, own_turns, place_joints, stiff_bones
+from mocapcli.network.whole_pose import around, from_roots, own_turns, place_joints, turns_above
 
 Points = Float[Tensor, "batch frames joints 3"]
 Features = Float[Tensor, "batch frames joints features"]
@@ -82,9 +82,10 @@ def _fit_features(rig: RigBatch, estimate: AnchoredEstimate) -> Features:
     """Where joints were seen, from where the closed form puts them; what they usually do, and how steadily."""
     evidence, deltas = estimate.evidence, estimate.deltas
     root = (rig.parents < 0)[:, None, :, None]
-    bones = stiff_bones(evidence.places, rig.anchors)
-    off = (evidence.places - place_joints(rig.anchors, deltas.double(), bones)).to(deltas)
-    own = own_turns(evidence, rig.anchors, deltas.double()).to(deltas).masked_fill(root, 0.0)
+    turns, places = deltas.double(), evidence.places
+    bones = from_roots(places, bone_vectors(places, rig.anchors)[1], rig.anchors)
+    off = (places - place_joints(rig.anchors, turns, bones)).to(deltas)
+    own = own_turns(evidence, turns, turns_above(evidence, rig.anchors, turns)).to(deltas).masked_fill(root, 0.0)
     usual = around(own, USUAL_FRAMES)
     about = around((own - usual).square(), USUAL_FRAMES).add(1e-6).sqrt()
     return torch.cat([(_turn_back(deltas, off) * 3 * FINE).clamp(-5, 5), usual, 3 * about], dim=-1)

@@ -98,7 +98,7 @@ class _Pose:
         blur = around(variance + gather_parents(variance[..., None], anchors.parents)[..., 0], settings.reach)
         excess = around((observed.norm(dim=-1) - rigid.norm(dim=-1)).square(), settings.reach) - blur
         give = torch.where((excess > settings.stretches * blur + 1e-7) & ~root, 2 * excess, 0.0)
-        bones = stiff_bones(evidence.places, anchors)
+        bones = from_roots(evidence.places, rigid, anchors)
         return cls(evidence, anchors, settings, anchors.mask[:, None] / variance, rigid, give, bones, deltas)
 
     def round(self, back: Points, spread: Float[Tensor, "batch frames joints 1"]) -> "_Pose":
@@ -129,7 +129,7 @@ class _Pose:
     def usual(self, number: int) -> tuple[Points, Float[Tensor, "batch frames joints 1"]]:
         """The turns that take joints back to what they usually do, and the variance about that."""
         root, reach = (self.anchors.parents < 0)[:, None, :, None], self.settings.reach
-        own = own_turns(self.evidence, self.anchors, self.deltas)
+        own = own_turns(self.evidence, self.deltas, self.above)
         frames = min(own.shape[1], 2 * reach + 1)
         trusted = frames / (frames + self.settings.few) if number else 0.0
         mean = torch.where(root, 0.0, trusted * around(own, reach))
@@ -139,23 +139,23 @@ class _Pose:
 
     @cached_property
     def above(self) -> Rotations:
-        return _above(self.evidence, self.anchors, self.deltas)
+        return turns_above(self.evidence, self.anchors, self.deltas)
 
 
-def own_turns(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Points:
+def own_turns(evidence: Evidence, deltas: Rotations, above: Rotations) -> Points:
     """Rotation vectors of joints from what the anchors expect of them, in the axes of the parent's delta."""
-    above = _above(evidence, anchors, deltas)
     return matrix_to_rotation_vector(above.transpose(-1, -2) @ deltas @ evidence.expected.transpose(-1, -2))
 
 
-def _above(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Rotations:
+def turns_above(evidence: Evidence, anchors: Anchors, deltas: Rotations) -> Rotations:
+    """Each joint's parent's delta; a root's is the body's heading."""
     root = (anchors.parents < 0)[:, None, :, None, None]
     return torch.where(root, evidence.heading, gather_parents(deltas, anchors.parents))
 
 
-def stiff_bones(places: Points, anchors: Anchors) -> Points:
-    """What `place_joints` wants of bones as long as in the reference pose, with the roots where they are."""
-    return torch.where((anchors.parents < 0)[:, None, :, None], places, bone_vectors(places, anchors)[1])
+def from_roots(places: Points, bones: Points, anchors: Anchors) -> Points:
+    """Bones as `place_joints` wants them: of roots, where they are."""
+    return torch.where((anchors.parents < 0)[:, None, :, None], places, bones)
 
 
 def place_joints(anchors: Anchors, deltas: Rotations, bones: Points) -> Points:
