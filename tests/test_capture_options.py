@@ -1,8 +1,9 @@
 """What can be asked of a capture: reference poses, parts, filters, sound; and that mocap eval says the same."""
 
+import inspect
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import av
@@ -21,6 +22,7 @@ from mocapcli.capturing.options import Options
 from mocapcli.capturing.rigs import split_reference, with_reference
 from mocapcli.capturing.slim import Slim
 from mocapcli.capturing.sound import add_sound
+from mocapcli.commands.capture import capture as command
 from mocapcli.data.videos import View, film, random_view
 from mocapcli.data.windows import cut_motion
 from mocapcli.errors import InvalidDataError
@@ -205,3 +207,11 @@ def test_torch_keeps_its_threads() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_the_command_and_the_function_assume_the_same() -> None:
+    """Defaults are written twice, for --help to import no more than it needs."""
+    said = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
+    for field in fields(Options):
+        ours, theirs = field.default, said["filters" if field.name == "filter" else field.name]
+        assert theirs == (ours or None if isinstance(ours, tuple) else ours), field.name
