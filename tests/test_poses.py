@@ -36,7 +36,7 @@ def person() -> Skeleton:
     return Skeleton(tuple(names), np.array(parents), np.array(places, dtype=float), turns)
 
 
-def heights(skeleton: Skeleton, sampler: PoseSampler, name: str, count: int = 60) -> np.ndarray:
+def heights(skeleton: Skeleton, sampler: PoseSampler, name: str, count: int = 400) -> np.ndarray:
     """Of a joint against its shoulder, over as many poses."""
     random, joint = np.random.default_rng(4), skeleton.names.index(name)
     above = skeleton.names.index("shoulder1")
@@ -87,3 +87,11 @@ def test_now_and_then_a_body_lies(person: Skeleton):
     sampler, random = PoseSampler.of(person), np.random.default_rng(5)
     upright = [sampler.sample(1, 30.0, random)[0, 0, 1, 1] for _ in range(200)]
     assert 0.02 < np.mean(np.array(upright) < 0.5) < 0.3
+
+
+def test_no_joint_leaps(person: Skeleton) -> None:
+    """Twins that move in turns do so half an oscillation apart, not by a leap in the middle."""
+    sampler, random = PoseSampler.of(person), np.random.default_rng(3)
+    for _ in range(60):
+        steps = np.linalg.norm(np.diff(sampler.sample(40, 1000.0, random), axis=0), axis=(-1, -2))
+        assert steps.max() < 0.2

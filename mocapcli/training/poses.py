@@ -104,26 +104,27 @@ class PoseSampler:
         activity = random.choice([0.35, 0.7, 1.0, 1.4, 2.0])
         linked = random.random() < 0.7
         pace = random.uniform(0.4, 2.5)  # oscillations a second
+        moments = np.concatenate([seconds, seconds + 0.5 / pace])  # half an oscillation on: for twins in turns
         drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for number, chain in enumerate(self.chains):
             if linked and chain.twin in drawn:
                 axis, course = drawn[chain.twin]
                 # Mirrored about the YZ plane a rotation vector keeps x and changes the sign of y and z.
                 axis = axis * [1.0, -1.0, -1.0]
-                shift = len(seconds) // 2 if random.random() < 0.5 else 0
-                course = np.roll(course, shift, axis=0) if len(course) == len(seconds) else course
+                if random.random() < 0.5:
+                    course = np.roll(course, len(seconds), axis=0)
                 course = _resize(course, len(chain.joints))
             else:
                 axis = self._axis(chain, random)
                 size = (TRUNK_BEND if chain.trunk else BEND) * activity
-                course = _course(seconds, len(chain.joints), size, pace, random)
+                course = _course(moments, len(chain.joints), size, pace, random)
                 if not chain.trunk and random.random() < FOLDED:
                     joint = int(random.integers(len(chain.joints)))
                     course[:, joint] += (
-                        activity * FOLD * random.normal() * (1 + 0.3 * np.sin(2 * np.pi * pace * seconds))
+                        activity * FOLD * random.normal() * (1 + 0.3 * np.sin(2 * np.pi * pace * moments))
                     )
             drawn[number] = (axis, course)
-            vectors[:, chain.joints] += course[..., None] * axis
+            vectors[:, chain.joints] += course[: len(seconds), :, None] * axis
         return vectors
 
     def _axis(self, chain: Chain, random: np.random.Generator) -> Float[np.ndarray, " 3"]:
