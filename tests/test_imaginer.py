@@ -132,6 +132,8 @@ def test_the_way_to_poses_is_learnt(creatures: Path) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert np.mean(losses[-20:]) < 0.75 * np.mean(losses[:5])
+    again = imagine_loss(imaginer, batch)[0]
+    assert torch.equal(again, imagine_loss(imaginer, stream[0])[0])  # chance is a part of the batch
 
 
 def test_what_is_held_back_of_clips_is_not_shown(creatures: Path) -> None:

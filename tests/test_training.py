@@ -13,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
+from mocapcli.data.cache import open_cache  # noqa: E402
+from mocapcli.data.splits import training_frames  # noqa: E402
 from mocapcli.errors import ReadError, UsageError  # noqa: E402
 from mocapcli.kinematics import compose, local_to_world  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, choose_device, load_network, save_network  # noqa: E402
@@ -24,7 +26,7 @@ from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss  # noqa: E402
 from mocapcli.training.poses import PoseSampler, find_chains, turns_from_rest, turns_to_local  # noqa: E402
 from mocapcli.training.rotation import RotationStream  # noqa: E402
-from mocapcli.training.stream import BatchStream  # noqa: E402
+from mocapcli.training.stream import BatchStream, scene_rig  # noqa: E402
 from mocapcli.training.tasks import look_at  # noqa: E402
 from mocapcli.zoo import make_creature  # noqa: E402
 
@@ -99,6 +101,16 @@ def test_validation_families_are_never_trained_on(creatures: Path) -> None:
     assert not families.train.keys() & families.validation.keys()
 
 
+def test_what_is_held_back_of_clips_is_never_trained_on(creatures: Path) -> None:
+    cache = open_cache(creatures)
+    for entry in cache:
+        shown, kept = scene_rig(creatures / entry.file), cache.load(entry)
+        for ours, whole in zip(shown.asset.motions, kept.motions, strict=True):
+            assert ours.frames == training_frames(whole.frames)
+        assert [len(clip) for clip in shown.sampler.clips] == [motion.frames for motion in shown.asset.motions]
+    assert any(entry.held_back for entry in cache)
+
+
 def test_a_batch_is_learnt_by_heart(creatures: Path) -> None:
     torch.manual_seed(1)
     network = MotionNetwork(SMALL.network).video_to_pose
@@ -149,7 +161,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(creatures: Path, tmp_path: 
         str(tmp_path / "killed"),
         str(Path(__file__).parent),
     ]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, cwd=tmp_path)
     state = tmp_path / "killed" / "state.pt"
     deadline = time.monotonic() + 120
     while not state.exists() and time.monotonic() < deadline:
@@ -201,6 +213,10 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(ReadError, match="not those the configuration was saved with"):
         load_network(tmp_path)
+    for damaged in ("[]", "{}", '{"sha256": 1}', "null", "{"):
+        (tmp_path / "config.json").write_text(damaged)
+        with pytest.raises(ReadError, match="damaged configuration"):
+            load_network(tmp_path)
     with pytest.raises(ReadError, match=r"no model.*config\.json is missing"):
         load_network(tmp_path / "nowhere")
 
@@ -218,16 +234,31 @@ def test_settings_come_from_preset_file_and_overrides(tmp_path: Path) -> None:
         load_config("huge", None, [])
 
 
-@pytest.mark.parametrize("wrong", ["stage=rotations", "evaluate_every=0", "half=ture", "warmup=-1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("stage=rotations", "evaluate_every=0", "half=ture", "warmup=-1", "workers=-1", "refine.rounds=0"),
+        *("data.clips=0", "network.rotation.rotation_head=Direct"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused_in_words(wrong: str) -> None:
-    with pytest.raises(UsageError, match=wrong.partition("=")[0]):
+    with pytest.raises(UsageError, match=wrong.partition("=")[0].rpartition(".")[2]):
         load_config("tiny", None, [wrong])
+
+
+@pytest.mark.parametrize("wrong", ['steps = "9"', "data = 3", "half = 1", "lr = true", "[steps]\nmany = 1"])
+def test_settings_of_the_wrong_kind_in_a_file_are_refused_in_words(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "run.toml").write_text(wrong)
+    with pytest.raises(UsageError, match=wrong.strip("[").split()[0].strip("]")):
+        load_config("tiny", tmp_path / "run.toml", [])
 
 
 def test_a_device_that_is_not_there_is_refused_in_words() -> None:
     assert choose_device("cpu").type == "cpu"
     with pytest.raises(UsageError, match="no device 'gpu'"):
         choose_device("gpu")
+    with pytest.raises(UsageError, match="'cpu:x' is no device"):
+        choose_device("cpu:x")
 
 
 def test_a_run_of_another_size_or_stage_does_not_go_on(creatures: Path, tmp_path: Path) -> None:
@@ -286,7 +317,6 @@ def test_a_body_that_falls_may_face_the_other_way_from_there() -> None:
 
 def test_a_varied_rig_is_another_body_in_its_reference_too(creatures: Path) -> None:
     from mocapcli.training.filming import render_reference
-    from mocapcli.training.stream import scene_rig
 
     rig = scene_rig(
         creatures

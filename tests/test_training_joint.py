@@ -11,12 +11,13 @@ from mocapcli.errors import ReadError  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, load_network, save_network  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
+from mocapcli.training import tasks  # noqa: E402
 from mocapcli.training.config import DataConfig, TrainConfig  # noqa: E402
 from mocapcli.training.joint import joint_loss, rotation_batch, upright_rotations  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.objectives import PoseWeights, upright  # noqa: E402
 from mocapcli.training.stream import BatchStream  # noqa: E402
-from mocapcli.training.tasks import look_at  # noqa: E402
+from mocapcli.training.tasks import TASKS, look_at  # noqa: E402
 
 pytest_plugins = ["training_fixtures"]
 
@@ -41,10 +42,9 @@ def as_saved(network: MotionNetwork) -> MotionNetwork:
 def test_rotations_reach_back_into_stage_one(creatures: Path) -> None:
     torch.manual_seed(0)
     network, batch = MotionNetwork(NETWORK), BatchStream(creatures, SMALL)[0]
-    batch = replace(batch, given=torch.zeros_like(batch.given))
     estimate = look_at(network.video_to_pose, batch, batch.told)
     nothing = PoseWeights(**dict.fromkeys(PoseWeights.__dataclass_fields__, 0.0))
-    loss, parts = joint_loss(network, batch, estimate, nothing)
+    loss, parts = joint_loss(network, batch, estimate, nothing, torch.zeros(len(batch.owner), dtype=torch.bool))
     loss.backward()
     assert {"local", "world"} <= parts.keys()
     for part in (network.video_to_pose.encoder.out.weight, network.rotation.read_out[-1].weight):
@@ -54,8 +54,8 @@ def test_rotations_reach_back_into_stage_one(creatures: Path) -> None:
 def test_given_clips_hold_the_truth_and_its_rotations_fit(creatures: Path) -> None:
     """Positions and rotations handed to stage 2 are those of one pose: rotations carry rest bones onto positions."""
     network, batch = MotionNetwork(NETWORK), BatchStream(creatures, SMALL)[1]
-    batch = replace(batch, given=torch.ones_like(batch.given))
-    given = rotation_batch(look_at(network.video_to_pose, batch, None), batch)
+    every = torch.ones(len(batch.owner), dtype=torch.bool)
+    given = rotation_batch(look_at(network.video_to_pose, batch, None), batch, every)
     assert batch.noise.abs().max() > 0.001
     assert torch.equal(given.positions, upright(batch.targets.positions, batch.targets.pitch) + batch.noise)
     level = batch.noise.square().mean((1, 2, 3)).sqrt().clamp_min(0.002)
@@ -130,7 +130,26 @@ def test_weights_of_another_shape_are_refused(creatures: Path, tmp_path: Path) -
         Trainer(SMALL, creatures, tmp_path / "run", torch.device("cpu"), start_from=(tmp_path / "other",))
 
 
-def test_true_positions_get_rarer(creatures: Path) -> None:
-    config = replace(SMALL, steps=1000)
-    shares = [BatchStream(creatures, config)[step].given.float().mean() for step in (0, 900, 901, 902)]
-    assert shares[0] == 1 and sum(shares[1:]) < 3
+def test_true_positions_get_rarer_as_steps_or_minutes_go_by(creatures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def remember(*asked: object) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        given.append(asked[-1])
+        return torch.zeros(()), {}
+
+    monkeypatch.setattr(tasks, "joint_loss", remember)
+    monkeypatch.setattr(tasks, "look_at", lambda *_: None)
+    batch = BatchStream(creatures, SMALL)[0]
+    batch = replace(batch, chance=torch.tensor([0.1, 0.3, 0.6, 0.9]))
+    for done in (0.0, 0.25, 0.5, 1.0):
+        TASKS["joint"].loss(MotionNetwork(NETWORK), batch, replace(SMALL, true_positions=0.2), done)
+    assert [int(each.sum()) for each in given] == [4, 2, 1, 1]
+    assert len(set(BatchStream(creatures, SMALL)[0].chance.tolist())) > 1
+
+
+def test_minutes_count_where_they_are_further_along_than_steps(creatures: Path, tmp_path: Path) -> None:
+    trainer = Trainer(SMALL, creatures, tmp_path, torch.device("cpu"), minutes=1.0)
+    trainer.state.elapsed = 45.0
+    assert trainer._done() == 0.75
+    trainer.state.step = SMALL.steps
+    assert trainer._done() == 1.0 and trainer._over()

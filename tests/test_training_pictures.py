@@ -48,10 +48,11 @@ def test_single_pictures_have_no_velocity_and_stage_2_takes_a_few_of_them(creatu
     batch = BatchStream(creatures, replace(STILL, stage="joint"))[1]
     estimate = look_at(MotionNetwork(STILL.network).video_to_pose, batch, batch.told)
     assert "velocity" not in pose_loss(estimate, batch, STILL.weights)[1]
-    given = rotation_batch(estimate, batch)
+    true = batch.chance < 0.5
+    given = rotation_batch(estimate, batch, true)
     assert given.positions.shape[:2] == (STILL.data.rigs * STILLS, 1)
     assert len(given.rig.mask) == STILL.data.rigs * STILLS and len(given.world) == len(given.noise)
-    chosen = torch.where(batch.given[:, None, None, None], 0.0, 1.0)  # what stage 1 saw goes on as it is
+    chosen = torch.where(true[:, None, None, None], 0.0, 1.0)  # what stage 1 saw goes on as it is
     seen = (given.positions[:, 0].unflatten(0, (-1, STILLS)) - estimate.positions[:, :STILLS]).norm(dim=-1)
     assert (seen * chosen[..., 0])[:, :, 0].max() < 2.0
 
@@ -116,6 +117,17 @@ def test_batches_are_shown_in_groups_and_a_run_goes_on_in_the_middle_of_one(crea
     trainer.state.step = GROUP + 5
     rest = [float(batch.targets.positions.sum()) for batch in trainer._batches()]
     assert rest == whole[GROUP + 5 :]
+
+
+def test_a_finished_run_that_is_started_again_does_no_step(creatures: Path, tmp_path: Path):
+    """Not even where its steps end in the middle of a group, or its minutes did."""
+    config = replace(SMALL, steps=3, data=DataConfig(rigs=2, clips=1, frames=1, still=0.0, shows=2))
+    for minutes, steps in ((None, 3), (1e-6, 1)):
+        for _ in range(2):
+            folder = tmp_path / str(steps)
+            trainer = Trainer(config, creatures, folder, CPU, progress_bar=False, minutes=minutes)
+            trainer.run()
+            assert trainer.state.step == steps
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

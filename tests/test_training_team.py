@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 from cli_helpers import run  # noqa: E402
 from mocapcli.data.build import build_cache  # noqa: E402
 from mocapcli.errors import InvalidDataError, ReadError, UsageError, WriteError  # noqa: E402
-from mocapcli.training.config import DataConfig, RotationTaskConfig  # noqa: E402
+from mocapcli.training.config import DataConfig, ImagineTaskConfig, RotationTaskConfig  # noqa: E402
 from mocapcli.training.curves import draw_curves, read_curves, smoothed  # noqa: E402
 from mocapcli.training.data import prepare_cache  # noqa: E402
 from mocapcli.training.log import Log, Pace, gpu_figures  # noqa: E402
@@ -25,6 +26,7 @@ from mocapcli.training.stream import BatchStream, share_out  # noqa: E402
 from mocapcli.training.team import Team, join_team  # noqa: E402
 from test_training import SMALL  # noqa: E402
 
+pytest_plugins = ["training_fixtures"]
 CPU = torch.device("cpu")
 THREE_SLOTS = replace(
     SMALL,
@@ -36,6 +38,7 @@ THREE_SLOTS = replace(
 STAGES = {
     "pose": THREE_SLOTS,
     "rotation": replace(THREE_SLOTS, stage="rotation", rotation=RotationTaskConfig(clips=3, frames=4)),
+    "imagine": replace(THREE_SLOTS, stage="imagine", imagine=ImagineTaskConfig(rigs=3, poses=2)),
 }
 PROGRAM = """
 import sys, torch
@@ -46,7 +49,6 @@ from test_training_team import STAGES, SMALL
 from mocapcli.training import loop
 from mocapcli.training.team import join_team
 
-pytest_plugins = ["training_fixtures"]
 cpu, loop.LOGGED_EVERY, loop.VALIDATION_BATCHES = torch.device("cpu"), 1, 3
 with join_team(cpu) as team:
     for place, stage in ((place, stage) for place in ("two", "taken") for stage in STAGES):
@@ -73,6 +75,7 @@ def run_team(creatures: Path, folder: Path, world: int) -> None:
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(creatures), str(folder)],
             env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=folder,
         )
         for rank in range(world)
     ]
@@ -202,6 +205,24 @@ def test_data_is_made_again_when_assets_change(tmp_path: Path, walk: Path):
     assert (own / "index.json").stat().st_mtime_ns != stamp
 
 
+def test_a_build_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    own, built = tmp_path / "run" / "data", []
+
+    def build_two(assets: Path | None, folder: Path, **options: object) -> None:
+        (folder / "parts").mkdir(parents=True, exist_ok=True)
+        built.append(sorted(path.name for path in (folder / "parts").iterdir()))
+        (folder / "parts" / f"{len(built)}.json").touch()
+        if len(built) in (1, 3):
+            raise KeyboardInterrupt
+        (folder / "index.json").touch()
+
+    monkeypatch.setattr("mocapcli.training.data.build_cache", build_two)
+    for creatures in (2, 2, 3, 4):
+        with suppress(KeyboardInterrupt):
+            assert prepare_cache(None, None, creatures, own) == own
+    assert built == [[], ["1.json"], [], []]  # more creatures are another cache
+
+
 def test_one_family_cannot_judge_itself(tmp_path: Path):
     build_cache(None, tmp_path / "cache", creatures=range(1), progress_bar=False)
     with pytest.raises(InvalidDataError, match=r"1 families of animated rigs.*one judges the other"):
@@ -268,3 +289,10 @@ def test_the_command_trains_from_creatures_alone(tmp_path: Path, capsys: pytest.
     assert code == 0 and "step 2, validation" in out, err
     for name in ("state.pt", "log.csv", "curves.png", "best/model.safetensors", "last/config.json", "data/index.json"):
         assert (tmp_path / "run" / name).exists(), name
+
+
+def test_when_one_process_is_asked_to_stop_all_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mocapcli.training.team.distributed.all_reduce", lambda votes: votes.add_(1))
+    assert Team(0, 2).any(False) and Team().any(True) and not Team().any(False)
+    monkeypatch.setattr("mocapcli.training.team.distributed.all_reduce", lambda votes: votes)
+    assert not Team(0, 2).any(False)

@@ -104,16 +104,17 @@ def open_cache(folder: Path, name: str = INDEX) -> Cache:
     path = folder / name
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["version"]
+        if version == VERSION:
+            return Cache(folder, tuple(_entry(row) for row in content["entries"]), content["skipped"])
     except FileNotFoundError:
         if (folder / PARTS).is_dir():
             remedy = "run the same mocap data build again, every shard of it"
             raise ReadError("this cache is not finished", path=folder, remedy=remedy) from None
         raise ReadError("this is no cache", path=folder, remedy="make one: mocap data build ASSETS -o CACHE") from None
-    except ValueError as error:
-        raise ReadError(f"damaged index ({error})", path=path) from None
-    if content.get("version") != VERSION:
-        raise ReadError(f"made by another version ({content.get('version')})", path=path, remedy="build it again")
-    return Cache(folder, tuple(_entry(row) for row in content["entries"]), content["skipped"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReadError(f"damaged index ({error!r})", path=path) from None
+    raise ReadError(f"made by another version ({version})", path=path, remedy="build it again")
 
 
 def _entry(row: dict[str, Any]) -> Entry:

@@ -6,10 +6,13 @@ as differences between frames (which compress well). Errors stay below 0.004° a
 
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 from jaxtyping import Float
 
+from mocapcli.errors import MocapError, ReadError
 from mocapcli.types import Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
 
 VERSION = 1
@@ -64,8 +67,16 @@ def save(path: Path, asset: Asset) -> None:
 
 
 def load(path: Path) -> Asset:
-    with np.load(path, allow_pickle=False) as arrays:
-        return unpack_asset(dict(arrays))
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = dict(file)
+        if arrays["version"] == VERSION:
+            return unpack_asset(arrays)
+    except FileNotFoundError:
+        raise ReadError("there is no such file", path=path, remedy="build the cache again") from None
+    except (BadZipFile, ZlibError, ValueError, KeyError, TypeError, IndexError, EOFError, OSError, MocapError) as error:
+        raise ReadError(f"damaged rig ({error!r})", path=path, remedy="build the cache again") from None
+    raise ReadError(f"made by another version ({arrays['version']})", path=path, remedy="build the cache again")
 
 
 def _pack_motion(skeleton: Skeleton, motion: Motion) -> Arrays:

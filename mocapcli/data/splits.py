@@ -34,7 +34,7 @@ class Listing:
 def read_manifest(path: Path) -> dict[str, Listing]:
     """Listings by file, relative to the manifest's folder."""
     listings = {}
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         for number, row in enumerate(csv.DictReader(stream), 2):
             missing = [name for name in ("file", "split", "family") if not row.get(name)]
             if missing:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mocapcli.data.cache import Cache, Entry
 from mocapcli.data.splits import SHORT_CLIP, Split, training_frames
-from mocapcli.types import Motion
+from mocapcli.types import Asset, Motion
 
 WINDOW_FRAMES = 48
 SHORTEST_REST = 16  # a remainder shorter than this is left out, unless it is all there is
@@ -64,6 +64,11 @@ def cut_motion(motion: Motion, start: int, frames: int) -> Motion:
     span = slice(start, start + frames)
     scales = None if motion.scales is None else motion.scales[span]
     return Motion(motion.name, motion.fps, motion.rotations[span], motion.translations[span], scales)
+
+
+def training_part(asset: Asset) -> Asset:
+    """What training may see of a rig: without what is held back of its clips."""
+    return asset.with_motions([cut_motion(motion, 0, training_frames(motion.frames)) for motion in asset.motions])
 
 
 def seed_of(*parts: object) -> int:

@@ -4,11 +4,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from mocapcli.errors import ReadError, UsageError
@@ -86,19 +86,19 @@ def load_network(folder: Path, stage: Stage | None = None) -> MotionNetwork:
     """
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        data = (folder / WEIGHTS).read_bytes()
+        data, saved, plain = (folder / WEIGHTS).read_bytes(), content["sha256"], content["network"]
     except FileNotFoundError as error:
         raise ReadError("this is no model", path=folder, remedy=f"{Path(error.filename).name} is missing") from None
-    except ValueError as error:
-        raise ReadError(f"damaged configuration ({error})", path=folder / CONFIG) from None
-    if hashlib.sha256(data).hexdigest() != content.get("sha256"):
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"damaged configuration ({error!r})", path=folder / CONFIG) from None
+    if hashlib.sha256(data).hexdigest() != saved:
         raise ReadError("the weights are not those the configuration was saved with", path=folder / WEIGHTS)
-    config = from_plain(NetworkConfig, content["network"])
+    config = from_plain(NetworkConfig, plain)
     if stage is not None and stage not in config.stages:
         raise ReadError(f"the model holds no weights of stage {stage!r}", path=folder)
     network = MotionNetwork(config)
     try:
-        absent, unknown = network.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+        absent, unknown = network.load_state_dict(load(data), strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise ReadError(f"damaged weights ({error})", path=folder / WEIGHTS) from None
     absent = [name for name in absent if name.startswith(tuple(PARTS[held] for held in config.stages))]
@@ -125,15 +125,36 @@ def from_plain(kind: type[Config], values: dict[str, Any]) -> Config:
         raise ReadError(
             f"unknown setting {unknown[0]!r} in {kind.__name__}", remedy=f"known: {', '.join(sorted(known))}"
         )
-    default = kind()
+    default, choices = kind(), {name: _choices(hint) for name, hint in get_type_hints(kind).items()}
     built: dict[str, Any] = {}
     for name, value in values.items():
         present = getattr(default, name)
         if is_dataclass(present) and isinstance(value, dict):
             built[name] = from_plain(type(present), value)
         else:
-            built[name] = tuple(value) if isinstance(present, tuple) else value
+            built[name] = _checked(name, value, present, choices.get(name, ()))
     return kind(**built)
+
+
+def _checked(name: str, value: Any, present: Any, choices: tuple[Any, ...]) -> Any:
+    """A setting's value, of the kind that is there by default."""
+    if is_dataclass(present):
+        raise ReadError(f"{name} is a section, not {value!r}")
+    if isinstance(present, tuple) and isinstance(value, list | tuple):
+        return tuple(value)
+    wanted = (int, float) if isinstance(present, float) else type(present)
+    if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(present, bool):
+        raise ReadError(f"{name}: {value!r} is no {type(present).__name__}")
+    if choices and value not in choices:
+        raise ReadError(f"{name}: {value!r} is not known", remedy=f"known: {', '.join(choices)}")
+    return value
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """What a setting may be, where its type lists that."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return () if get_origin(hint) is tuple else tuple(choice for part in get_args(hint) for choice in _choices(part))
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -146,4 +167,7 @@ def choose_device(name: str | None = None) -> torch.device:
     there = ["cpu", *(gpu for gpu, usable in gpus.items() if usable)]
     if name is not None and name.partition(":")[0] not in there:
         raise UsageError(f"there is no device {name!r} here", remedy=f"known: {', '.join(there)}")
-    return torch.device(name or ("cuda" if gpus["cuda"] else "cpu"))
+    try:
+        return torch.device(name or ("cuda" if gpus["cuda"] else "cpu"))
+    except RuntimeError:
+        raise UsageError(f"{name!r} is no device", remedy="as in cuda:1") from None

@@ -61,7 +61,7 @@ class Batch:
     owner: Int[Tensor, " batch"]  # which of the rigs a clip shows
     targets: Targets
     told: Float[Tensor, "batch frames"]  # the facing later rounds are told in training; NaN: nothing
-    given: Bool[Tensor, " batch"]  # clips whose true positions stage 2 learns from, where both stages are trained …
+    chance: Float[Tensor, " batch"]  # where both stages are trained, stage 2 learns from a share's true positions …
     noise: Float[Tensor, "batch frames joints 3"]  # … with this on them, in sizes
     wear: Float[Tensor, "batch frames chances"] | None = None  # chances of `wear.worn`; None: crops as drawn
     moving: bool = True  # frames follow each other in time; else they are single pictures
@@ -99,7 +99,7 @@ def collate(references: Sequence[RenderedReference], samples: Sequence[ClipSampl
         owner,
         targets,
         torch.full_like(targets.yaw, torch.nan),
-        torch.zeros(len(samples), dtype=torch.bool),
+        torch.ones(len(samples)),
         torch.zeros_like(targets.positions),
         moving=moving,
     )

@@ -1,8 +1,9 @@
 """What a training run is: presets, files, overrides."""
 
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.model import NetworkConfig, Stage, from_plain
@@ -11,7 +12,11 @@ from mocapcli.network.video_to_pose import VideoToPoseConfig
 from mocapcli.toml_text import parse_toml
 from mocapcli.training.objectives import PoseWeights
 
-STAGES = (*get_args(Stage), "joint")
+LEAST_0 = ("steps", "warmup", "workers", "refine.ramp", "refine.flow_first")
+LEAST_1 = (
+    *("evaluate_every", "data.rigs", "data.clips", "data.frames", "data.shows", "network.side"),
+    *("rotation.clips", "rotation.frames", "refine.rounds", "imagine.rigs", "imagine.poses"),
+)
 WORDS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
@@ -92,10 +97,10 @@ class TrainConfig:
     stage: Stage | Literal["joint"] = "pose"  # joint: pose and rotation at once
 
     def __post_init__(self) -> None:
-        for name in ("steps", "warmup", "evaluate_every"):
-            least = 1 if name == "evaluate_every" else 0
-            if getattr(self, name) < least:
-                raise UsageError(f"--set {name}={getattr(self, name)}: {least} is the least")
+        for name in LEAST_0 + LEAST_1:
+            value, least = attrgetter(name)(self), int(name in LEAST_1)
+            if value < least:
+                raise UsageError(f"--set {name}={value}: {least} is the least")
 
     @property
     def trained(self) -> tuple[Stage, ...]:
@@ -142,9 +147,10 @@ def load_config(preset: str, file: Path | None, overrides: list[str]) -> TrainCo
         if not equals:
             raise UsageError(f"--set {override}: write name=value")
         _set(plain, name.strip().split("."), value.strip())
-    if plain["stage"] not in STAGES:
-        raise UsageError(f"--set stage={plain['stage']}: no such stage", remedy=f"known: {', '.join(STAGES)}")
-    return from_plain(TrainConfig, plain)
+    try:
+        return from_plain(TrainConfig, plain)
+    except ReadError as error:
+        raise UsageError(f"settings: {error.problem}", remedy=error.remedy) from None
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -24,11 +24,14 @@ def prepare_cache(cache: Path | None, assets: Path | None, zoo: int, own: Path, 
         return own
     if own.exists() and not (own / ORIGIN).is_file():
         raise WriteError("this is not of this run's making", path=own, remedy="name another folder for the run")
-    part = own.with_name(own.name + ".part")
-    for stale in (part, own):
-        shutil.rmtree(stale, ignore_errors=True)
+    part, begun = own.with_name(own.name + ".part"), own.with_name(own.name + ".part.json")
+    if _read(begun) != origin:  # else the build that was stopped goes on
+        shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(own, ignore_errors=True)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    begun.write_text(json.dumps(origin), encoding="utf-8")
     build_cache(assets, part, creatures=range(zoo), progress_bar=progress_bar)
-    (part / ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
+    begun.replace(part / ORIGIN)
     part.rename(own)
     return own
 

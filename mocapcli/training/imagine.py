@@ -1,7 +1,7 @@
 """Training the imaginer: poses of real clips, of rigs of all kinds, from the reference pose's point of view."""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.data import compact
-from mocapcli.data.splits import training_frames
-from mocapcli.data.windows import random_of
-from mocapcli.kinematics import motion_world, polar
+from mocapcli.data.windows import random_of, training_part
+from mocapcli.kinematics import motion_world, polar, resize_pose
 from mocapcli.network.imaginer import Imaginer, Turns, places, posed, turns_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.training.poses import lengths_beyond
 from mocapcli.training.rotation import BESIDE_DEFORMING, frames_of, known_pose, map_reference
-from mocapcli.training.stream import FamilyStream, choose_entry, share_out
+from mocapcli.training.stream import HELD_RIGS, FamilyStream, choose_entry, share_out
 from mocapcli.types import Asset
 
 FRAMES_OF_CLIP, FRAMES_OF_RIG = 24, 600  # that are kept
@@ -36,9 +35,12 @@ class ImagineBatch:
     rig: RigBatch
     world: Float[Tensor, "batch poses joints 3 3"]
     weights: Float[Tensor, "batch joints"]
+    noise: Turns  # where each pose's way begins …
+    time: Float[Tensor, "batch poses"]  # … and how much of it, 0 to 1, lies behind
 
     def to(self, device: torch.device | str) -> "ImagineBatch":
-        return ImagineBatch(self.rig.to(device), self.world.to(device), self.weights.to(device))
+        values = (self.world, self.weights, self.noise, self.time)
+        return ImagineBatch(self.rig.to(device), *(value.to(device) for value in values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class ImagineStream(FamilyStream[ImagineBatch]):
 
     def __getitem__(self, step: int) -> ImagineBatch:
         task = self.config.imagine
-        references, worlds = [], []
+        references, worlds, ways = [], [], []
         for slot in share_out(min(task.rigs, JUDGED_RIGS) if self.validation else task.rigs, self.rank, self.world):
             random = random_of(self.config.seed, "imagine", self.validation, step, slot)
             known = self._lively(random)
@@ -69,7 +71,8 @@ class ImagineStream(FamilyStream[ImagineBatch]):
                 reference, world = _varied(forget_names(reference, random), world, random)
             references.append(reference)
             worlds.append(world)
-        return _collate(references, worlds)
+            ways.append((random.normal(size=(*world.shape[:2], 3)), random.normal(size=task.poses)))
+        return _collate(references, worlds, ways)
 
     def _lively(self, random: np.random.Generator) -> KnownPoses:
         """A rig; those that hardly move come seldom."""
@@ -80,12 +83,12 @@ class ImagineStream(FamilyStream[ImagineBatch]):
         return known
 
 
-@cache
+@lru_cache(maxsize=HELD_RIGS)
 def known_poses(path: Path) -> KnownPoses:
-    asset = compact.load(path)
+    asset = training_part(compact.load(path))
     parts = []
     for motion in asset.motions:
-        kept = frames_of(motion, _spread(training_frames(motion.frames), FRAMES_OF_CLIP))
+        kept = frames_of(motion, _spread(motion.frames, FRAMES_OF_CLIP))
         parts.append(polar(motion_world(asset.rig.skeleton, kept)[..., :3, :3])[0].astype(np.float32))
     world = np.concatenate(parts)
     world = world[_spread(len(world), FRAMES_OF_RIG)]
@@ -97,10 +100,9 @@ def known_poses(path: Path) -> KnownPoses:
 def imagine_loss(imaginer: Imaginer, batch: ImagineBatch) -> tuple[Tensor, dict[str, Tensor]]:
     """Of the way from noise to a pose, at a random moment; every rig counts the same."""
     turns = turns_of(batch.world, batch.rig)
-    noise = torch.randn_like(turns)
-    time = torch.randn(turns.shape[:2], device=turns.device).sigmoid()
-    now = noise + time[..., None, None] * (turns - noise)
-    off = (imaginer(now, time, batch.rig) - (turns - noise)).square().mean((1, 3))
+    way = turns - batch.noise
+    now = batch.noise + batch.time[..., None, None] * way
+    off = (imaginer(now, batch.time, batch.rig) - way).square().mean((1, 3))
     loss = (off * batch.weights / batch.weights.sum(-1, keepdim=True)).sum(-1).mean()
     return loss, {"flow": loss.detach()}
 
@@ -148,20 +150,11 @@ def _varied(
     if random.random() < VARIED:
         factors = np.exp(BONE_CHANGE * random.normal(size=reference.joints))
         rest, known = (
-            _stretched(points, reference.parents, factors)
+            resize_pose(points, reference.parents, factors)
             for points in (reference.rest_positions, reference.reference_positions)
         )
         reference = replace(reference, rest_positions=rest, reference_positions=known)
     return reference, world
-
-
-def _stretched(points: np.ndarray, parents: np.ndarray, factors: np.ndarray) -> Float[np.ndarray, "joints 3"]:
-    """Joints of a pose whose bones are that much longer."""
-    moved = points.copy()
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            moved[joint] = moved[parent] + factors[joint] * (points[joint] - points[parent])
-    return moved
 
 
 def _spread(frames: int, most: int) -> np.ndarray:
@@ -174,9 +167,15 @@ def _weights(reference: RigReference) -> Float[np.ndarray, " joints"]:
     return deform * (LEAST + (1 - LEAST) * np.minimum(reach / CARRIED, 1.0))
 
 
-def _collate(references: list[RigReference], worlds: list[np.ndarray]) -> ImagineBatch:
+def _collate(
+    references: list[RigReference], worlds: list[np.ndarray], ways: list[tuple[np.ndarray, np.ndarray]]
+) -> ImagineBatch:
+    """`ways`: noise of each pose, and a number whose logistic function is the moment."""
     rig = batch_rigs(references)
     joints = rig.mask.shape[1]
     world = np.stack([pad_joints(one, joints, np.eye(3), axis=1) for one in worlds])
     weights = np.stack([pad_joints(_weights(one), joints, 0.0) for one in references])
-    return ImagineBatch(rig, torch.from_numpy(world.astype(np.float32)), torch.from_numpy(weights.astype(np.float32)))
+    noise = np.stack([pad_joints(one, joints, 0.0, axis=1) for one, _ in ways])
+    moments = np.stack([moment for _, moment in ways])
+    values = (world, weights, noise, 1 / (1 + np.exp(-moments)))
+    return ImagineBatch(rig, *(torch.from_numpy(each.astype(np.float32)) for each in values))

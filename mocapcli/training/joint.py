@@ -4,7 +4,7 @@ Stage 2 gets true positions now and then (mostly at first), so that it learns fr
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mocapcli.network.model import MotionNetwork
@@ -24,17 +24,18 @@ def joint_loss(
     batch: Batch,
     estimate: PoseEstimate,
     weights: PoseWeights,
+    given: Bool[Tensor, " batch"],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Stage 1's loss, and stage 2's on what stage 1 found."""
+    """Stage 1's loss, and stage 2's on what stage 1 found, or on the truth in clips where that is given."""
     total, parts = pose_loss(estimate, batch, weights)
-    given = rotation_batch(estimate, batch)
-    turned, angles = rotation_loss(network.rotation(given.positions, given.rig, given.noise), given)
+    asked = rotation_batch(estimate, batch, given)
+    turned, angles = rotation_loss(network.rotation(asked.positions, asked.rig, asked.noise), asked)
     return total + ROTATIONS * turned, parts | angles
 
 
-def rotation_batch(estimate: PoseEstimate, batch: Batch) -> RotationBatch:
+def rotation_batch(estimate: PoseEstimate, batch: Batch, given: Bool[Tensor, " batch"]) -> RotationBatch:
     """Stage 2's task in the upright frame of each clip's camera."""
-    targets, given = batch.targets, batch.given[:, None, None]
+    targets, given = batch.targets, given[:, None, None]
     seen = upright(estimate.positions, estimate.pitch)
     truth = upright(targets.positions, targets.pitch)
     level = batch.noise.square().mean((1, 2, 3)).sqrt().clamp_min(LEAST_NOISE)[:, None, None]

@@ -67,7 +67,7 @@ class Trainer:
         bar = tqdm(total=self.config.steps, initial=self.state.step, disable=hidden, unit="step")
         with Stop() as stop, bar, Log(self.folder, self.state.step) if self.team.leads else Silence() as log:
             asked = time.monotonic()
-            for batch in self._batches():
+            for batch in () if self._over() else self._batches():
                 pace.step(waited=time.monotonic() - asked)
                 parts = self.step(batch.to(self.device))
                 self.state.elapsed = time.monotonic() - started
@@ -78,8 +78,7 @@ class Trainer:
                     facts = self.team.mean(parts, self.share) | pace.look()
                     bar.set_postfix({name: f"{value:.3g}" for name, value in facts.items()}, refresh=False)
                     log.write("train", self.state.step, facts)
-                over = self.minutes is not None and self.state.elapsed > 60 * self.minutes
-                over = over or self.state.step >= self.config.steps
+                over = self._over()
                 if self.state.step % self.config.evaluate_every == 0 or over:
                     figures = self.evaluate()
                     log.write("validation", self.state.step, figures)
@@ -90,7 +89,7 @@ class Trainer:
                     saved = time.monotonic()
                 if over:
                     break
-                if stop.asked:  # nothing is lost: the same command goes on from here
+                if self.team.any(stop.asked):  # nothing is lost: the same command goes on from here
                     self.save()
                     raise KeyboardInterrupt
                 asked = time.monotonic()
@@ -105,7 +104,7 @@ class Trainer:
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * self._rate()
-        loss, parts = self.task.loss(self.network, batch, self.config)
+        loss, parts = self.task.loss(self.network, batch, self.config, self._done())
         self.optimizer.zero_grad(set_to_none=True)
         (loss * self.share).backward()
         self.team.add_gradients(self.weights)
@@ -160,12 +159,18 @@ class Trainer:
         return iter(load_batches(stream, first, last, self.config.workers))
 
     def _rate(self) -> float:
-        """Warm-up, then half a cosine over the steps or, if that is further along, the minutes."""
-        done = self.state.step / self.config.steps
-        if self.minutes is not None:
-            done = max(done, self.state.elapsed / max(60 * self.minutes, 1e-9))
+        """Warm-up, then half a cosine."""
         warm = min(1.0, (self.state.step + 1) / max(1, self.config.warmup))
-        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(self._done(), 1.0))))
+
+    def _done(self) -> float:
+        """How far the run is: of its steps or, if that is further along, its minutes."""
+        done = self.state.step / max(self.config.steps, 1)
+        return done if self.minutes is None else max(done, self.state.elapsed / max(60 * self.minutes, 1e-9))
+
+    def _over(self) -> bool:
+        late = self.minutes is not None and self.state.elapsed > 60 * self.minutes
+        return late or self.state.step >= self.config.steps
 
     def _resume(self) -> None:
         content = self.team.agree(load_state(self.folder) if self.team.leads else None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from mocapcli.kinematics import depth_levels, quat_to_matrix, rest_world
+from mocapcli.kinematics import local_to_world, quat_to_matrix, rest_world
 from mocapcli.types import Motion, Skeleton
 
 Rotations = Float[np.ndarray, "frames joints 3 3"]
@@ -212,11 +212,9 @@ def pose_world(
     skeleton: Skeleton, local: Rotations, translations: Float[np.ndarray, "*frames joints 3"]
 ) -> Float[np.ndarray, "frames joints 4 4"]:
     """World matrices of local rotation matrices."""
-    world = np.zeros((*local.shape[:2], 4, 4))
-    world[..., :3, :3], world[..., :3, 3], world[..., 3, 3] = local, translations, 1.0
-    for level in depth_levels(skeleton.parents)[1:]:
-        world[:, level] = world[:, skeleton.parents[level]] @ world[:, level]
-    return world
+    under = np.zeros((*local.shape[:2], 4, 4))
+    under[..., :3, :3], under[..., :3, 3], under[..., 3, 3] = local, translations, 1.0
+    return local_to_world(skeleton.parents, under)
 
 
 def vectors_to_matrices(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:

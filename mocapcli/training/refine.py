@@ -23,7 +23,7 @@ from mocapcli.data.windows import random_of
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.encoder import sample_features, unit
 from mocapcli.network.graph import build_levels
-from mocapcli.network.reference import RigBatch, batch_rigs, pad_joints
+from mocapcli.network.reference import batch_rigs, pad_joints
 from mocapcli.network.refiner import Correction, Refiner, Scene
 from mocapcli.network.refiner_body import Body, Look, look_at, surface_weights, to_camera, view_of
 from mocapcli.network.refiner_pose import View, World, apply_turns, turns_between
@@ -36,6 +36,7 @@ from mocapcli.training.config import DataConfig
 from mocapcli.training.filming import choose_appearance
 from mocapcli.training.refine_predicted import Seer, seer_of
 from mocapcli.training.refine_starts import start_shift, start_turns
+from mocapcli.training.rotation import joint_shares
 from mocapcli.training.samples import ClipSample, SceneRig, film_crops
 from mocapcli.training.stream import (
     HELD_RIGS,
@@ -47,7 +48,6 @@ from mocapcli.training.stream import (
 
 Points = Float[Tensor, "batch frames points 3"]
 SMOOTH = 0.02  # radians
-BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 WEAKEST, EASY = 0.15, 0.3  # strength of starts: the least, and the most at the first step
 ITERATIONS = 3  # that validation looks at
 PREDICTED = 0.5  # share of clips whose start another model sees, where one is named
@@ -91,7 +91,8 @@ class RefineStream(FamilyStream[RefineBatch]):
 
     def __getitem__(self, step: int) -> RefineBatch:
         data, side = self.config.data, self.config.network.refiner.side
-        share = 1.0 if self.validation else min(1.0, EASY + (1 - EASY) * step / max(self.config.refine.ramp, 1))
+        first = step * max(1, data.shows)  # of the steps that this batch is shown in
+        share = 1.0 if self.validation else min(1.0, EASY + (1 - EASY) * first / max(self.config.refine.ramp, 1))
         clips = []
         for slot in share_out(data.rigs, self.rank, self.world):
             random = random_of(self.config.seed, "refine", self.validation, step, slot)
@@ -101,7 +102,7 @@ class RefineStream(FamilyStream[RefineBatch]):
                 predicted = self.config.refine.seer and not self.validation and random.random() < PREDICTED
                 seer = seer_of(model_folder(self.config.refine.seer), path) if predicted else None
                 clips.append(make_clip(scene_rig(path), body_of(path), data, side, strength, random, seer))
-        return replace(collate_clips(clips), flow_only=step < self.config.refine.flow_first)
+        return replace(collate_clips(clips), flow_only=first < self.config.refine.flow_first)
 
 
 @lru_cache(maxsize=HELD_RIGS)
@@ -238,14 +239,6 @@ def _offsets(points: Points, goal: Points, view: View) -> Points:
 def _seen_mean(values: Float[Tensor, "batch frames points"], seen: Bool[Tensor, "batch frames points"]) -> Tensor:
     """Mean of each clip over what is seen in it, then over clips: then it does not matter how they are dealt out."""
     return ((values * seen).sum((1, 2)) / seen.sum((1, 2)).clamp_min(1)).mean()
-
-
-def joint_shares(rig: RigBatch, frames: int) -> tuple[Tensor, Tensor]:
-    """Weights of joints (those that deform) and of bones (by length); each rig's sum to one."""
-    joints = (rig.mask * (BESIDE_DEFORMING + (1 - BESIDE_DEFORMING) * rig.deforms)).float()
-    bones = losses.bone_weights(rig.reference_positions, rig.parents) * rig.mask
-    shares = [weight / weight.sum(1, keepdim=True).clamp_min(1e-6) for weight in (joints, bones)]
-    return shares[0][:, None].expand(-1, frames, -1), shares[1][:, None].expand(-1, frames, -1)
 
 
 @torch.no_grad()

@@ -16,7 +16,6 @@ from mocapcli import losses
 from mocapcli.data.appearance import bone_factors, other_body
 from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
-from mocapcli.data.splits import training_frames
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
@@ -92,7 +91,7 @@ class RotationStream(FamilyStream[RotationBatch]):
 
 def rotation_loss(output: RotationOutput, batch: RotationBatch) -> tuple[Tensor, dict[str, Tensor]]:
     """Local and world angles, and turning from frame to frame; every rig counts the same."""
-    joints, bones = _weights(batch.rig, output.world.shape[1])
+    joints, bones = joint_shares(batch.rig, output.world.shape[1])
     frames = torch.ones(output.world.shape[:2], dtype=torch.bool, device=joints.device)
     parts = {
         "local": losses.local_rotation_loss(output.world, batch.world, batch.rig.parents, joints, smooth=SMOOTH),
@@ -107,7 +106,7 @@ def rotation_loss(output: RotationOutput, batch: RotationBatch) -> tuple[Tensor,
 def rotation_figures(head: RotationHead, batch: RotationBatch) -> dict[str, float]:
     """Degrees, of the network and of the closed form it starts from."""
     output = head(batch.positions, batch.rig, batch.noise)
-    joints, bones = _weights(batch.rig, output.world.shape[1])
+    joints, bones = joint_shares(batch.rig, output.world.shape[1])
     rows = {"": output.world}
     if output.estimate is not None:
         rows["closed_form_"] = output.estimate.deltas @ batch.rig.reference_rotations[:, None]
@@ -119,7 +118,8 @@ def rotation_figures(head: RotationHead, batch: RotationBatch) -> dict[str, floa
     return figures
 
 
-def _weights(rig: RigBatch, frames: int) -> tuple[Tensor, Tensor]:
+def joint_shares(rig: RigBatch, frames: int) -> tuple[Tensor, Tensor]:
+    """Weights of joints (those that deform) and of bones (by length); each rig's sum to one."""
     joints = (rig.mask * (BESIDE_DEFORMING + (1 - BESIDE_DEFORMING) * rig.deforms)).float()
     bones = losses.bone_weights(rig.reference_positions, rig.parents) * rig.mask
     shares = [weight / weight.sum(1, keepdim=True).clamp_min(1e-6) for weight in (joints, bones)]
@@ -157,9 +157,8 @@ def _real(
     lengths = np.array([min(motion.frames, 150) for motion in motions], dtype=float)
     motion = motions[int(random.choice(len(motions), p=lengths / lengths.sum()))]
     stride = 1 if random.random() < 0.7 else 2
-    last = training_frames(motion.frames)
-    start = int(random.integers(0, max(1, last - stride * (task.frames - 1))))
-    chosen = np.minimum(start + stride * np.arange(task.frames), last - 1)
+    start = int(random.integers(0, max(1, motion.frames - stride * (task.frames - 1))))
+    chosen = np.minimum(start + stride * np.arange(task.frames), motion.frames - 1)
     return motion_world(asset.rig.skeleton, frames_of(motion, chosen))
 
 

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mocapcli.data import compact
 from mocapcli.data.cache import Cache, Entry, open_cache
-from mocapcli.data.windows import random_of, seed_of
+from mocapcli.data.windows import random_of, seed_of, training_part
 from mocapcli.errors import InvalidDataError, UsageError
 from mocapcli.network.reference import forget_names
 from mocapcli.training.batches import Batch, RenderedReference, collate
@@ -81,8 +81,8 @@ class BatchStream(FamilyStream[Batch]):
     def __getitem__(self, step: int) -> Batch:
         references, samples = zip(*self.items(step), strict=True)
         batch = collate(references, samples, self.shape(step)[2])
-        told, given = batch.targets.yaw + self._facing_doubt(step), self._given(step)
-        batch = replace(batch, told=told, given=given, noise=self._noise(step, batch))
+        told = batch.targets.yaw + self._facing_doubt(step)
+        batch = replace(batch, told=told, chance=self._chance(step), noise=self._noise(step, batch))
         return batch if self.validation or not self.config.data.worn else replace(batch, wear=self._wear(step))
 
     def items(self, step: int) -> Iterator[tuple[RenderedReference, ClipSample]]:
@@ -106,12 +106,11 @@ class BatchStream(FamilyStream[Batch]):
         data = self.config.data
         return data.shape(not self.validation and random_of(self.config.seed, "still", step).random() < data.still)
 
-    def _given(self, step: int) -> Bool[Tensor, " batch"]:
-        """Whether stage 2 is given a clip's true positions: nearly always at first, seldom in the end."""
-        config, clips = self.config, self.shape(step)[0]
-        share = 0.0 if self.validation else max(config.true_positions, 1 - 2 * step / config.steps)
-        rows = [random_of(config.seed, "given", step, slot).random(clips) < share for slot in self.slots]
-        return torch.from_numpy(np.concatenate(rows))
+    def _chance(self, step: int) -> Float[Tensor, " batch"]:
+        """What decides whether stage 2 is given a clip's true positions."""
+        clips = self.shape(step)[0]
+        rows = [random_of(self.config.seed, "given", step, slot).random(clips) for slot in self.slots]
+        return torch.from_numpy(np.concatenate(rows).astype(np.float32))
 
     def _noise(self, step: int, batch: Batch) -> Float[Tensor, "batch frames joints 3"]:
         """On those true positions, so that stage 2 does not forget what it knows of noise."""
@@ -176,4 +175,4 @@ def choose_entry(families: dict[str, list[Entry]], random: np.random.Generator) 
 
 @lru_cache(maxsize=HELD_RIGS)
 def scene_rig(path: Path) -> SceneRig:
-    return SceneRig.of(compact.load(path))
+    return SceneRig.of(training_part(compact.load(path)))

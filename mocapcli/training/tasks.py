@@ -27,6 +27,8 @@ from mocapcli.training.rotation import RotationBatch, RotationStream, rotation_f
 from mocapcli.training.stream import BatchStream
 from mocapcli.training.wear import worn
 
+Loss = tuple[Tensor, dict[str, Tensor]]  # the sum, and its parts
+
 
 class Task(Protocol):
     """One stage's part in the loop."""
@@ -41,7 +43,10 @@ class Task(Protocol):
     def stream(
         self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
     ) -> Dataset[Any]: ...
-    def loss(self, network: MotionNetwork, batch: Any, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def loss(self, network: MotionNetwork, batch: Any, config: TrainConfig, done: float) -> Loss:
+        """`done`: how far the run is, 0 to 1."""
+        ...
+
     def figures(self, network: MotionNetwork, batch: Any) -> dict[str, float]: ...
 
 
@@ -62,7 +67,7 @@ class PoseTask:
     ) -> Dataset[Any]:
         return BatchStream(cache, config, rank, world, validation)
 
-    def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig, done: float) -> Loss:
         with precision(batch.crops.device, config.half):
             estimate = look_at(network.video_to_pose, batch, batch.told)
         return pose_loss(estimate, batch, config.weights)
@@ -96,9 +101,7 @@ class RotationTask:
     ) -> Dataset[Any]:
         return RotationStream(cache, config, rank, world, validation)
 
-    def loss(
-        self, network: MotionNetwork, batch: RotationBatch, config: TrainConfig
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, network: MotionNetwork, batch: RotationBatch, config: TrainConfig, done: float) -> Loss:
         network.rotation.low_precision = config.half
         output = network.rotation(batch.positions, batch.rig, batch.noise)
         network.rotation.low_precision = False
@@ -125,7 +128,7 @@ class RefineTask:
     ) -> Dataset[Any]:
         return RefineStream(cache, config, rank, world, validation)
 
-    def loss(self, network: MotionNetwork, batch: RefineBatch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, network: MotionNetwork, batch: RefineBatch, config: TrainConfig, done: float) -> Loss:
         refiner = refiner_of(network)
         refiner.low_precision = config.half
         rounds = int(torch.randint(1, config.refine.rounds + 1, ()))
@@ -154,9 +157,7 @@ class ImagineTask:
     ) -> Dataset[Any]:
         return ImagineStream(cache, config, rank, world, validation)
 
-    def loss(
-        self, network: MotionNetwork, batch: ImagineBatch, config: TrainConfig
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, network: MotionNetwork, batch: ImagineBatch, config: TrainConfig, done: float) -> Loss:
         with precision(batch.world.device, config.half):
             return imagine_loss(imaginer_of(network), batch)
 
@@ -173,14 +174,15 @@ class JointTask(PoseTask):
     def part(self, network: MotionNetwork) -> nn.Module:
         return nn.ModuleList([network.video_to_pose, network.rotation])
 
-    def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig, done: float) -> Loss:
         with precision(batch.crops.device, config.half):
             estimate = look_at(network.video_to_pose, batch, batch.told)
-        return joint_loss(network, batch, estimate, config.weights)
+        share = max(config.true_positions, 1 - 2 * done)  # nearly all at first, few in the end
+        return joint_loss(network, batch, estimate, config.weights, batch.chance < share)
 
     def figures(self, network: MotionNetwork, batch: Batch) -> dict[str, float]:
         estimate = look_at(network.video_to_pose, batch, None)
-        turned = rotation_figures(network.rotation, rotation_batch(estimate, batch))
+        turned = rotation_figures(network.rotation, rotation_batch(estimate, batch, batch.chance < 0))
         return pose_figures(estimate, batch) | turned
 
 

@@ -59,6 +59,14 @@ class Team:
         distributed.broadcast_object_list(values)
         return values[0]
 
+    def any(self, asked: bool) -> bool:
+        """Whether it is so for one of them: then it is for all."""
+        if self.world == 1:
+            return asked
+        votes = torch.tensor(float(asked))
+        distributed.all_reduce(votes)
+        return bool(votes)
+
     def gather(self, rows: list[Value]) -> list[Value]:
         """Everybody's rows."""
         if self.world == 1:

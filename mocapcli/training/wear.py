@@ -12,7 +12,8 @@ from torch import Tensor
 
 CHANCES = 16
 LASTING = 10  # of those: the same in all frames of a clip
-GREY, SOFT, HIDDEN, CLEAN = 0.1, 0.5, 0.2, 0.3  # shares of clips
+GREY, SOFT, CLEAN = 0.1, 0.5, 0.3  # shares of clips
+HIDDEN = 0.2  # share of pictures: what stands in front flits by
 GAIN, BALANCE, CONTRAST = 0.45, 0.15, 0.3  # of logarithms of colours
 EDGE = 0.35  # how far the level at which a blurred mask is cut strays from a half
 LARGEST = 0.4  # side of what stands in front, of the crop's

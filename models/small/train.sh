@@ -34,7 +34,7 @@ turning=(--set stage=rotation --set data.shows=1 --minutes "$minutes")
 train rotation "${turning[@]}" --set "workers=$aside" > "$out/rotation.txt" 2>&1 &
 train direct "${turning[@]}" --set "workers=$((aside / 2))" --set network.rotation.rotation_head=direct > "$out/direct.txt" 2>&1 &
 # So does what imagines poses of rigs that are learnt.
-train imagine --set stage=imagine --set imagine.rigs=48 --set lr=2e-3 --set ema=0.998 --minutes "${IMAGINE_MINUTES:-$minutes}" > "$out/imagine.txt" 2>&1 &
+train imagine --set stage=imagine --set data.shows=1 --set imagine.rigs=48 --set lr=2e-3 --set ema=0.998 --minutes "${IMAGINE_MINUTES:-$minutes}" > "$out/imagine.txt" 2>&1 &
 train pose --set "workers=$workers" --minutes "$minutes"
 wait
 
