@@ -37,7 +37,11 @@ ModelOption = Annotated[
     str | None, typer.Option(metavar="NAME|DIR", help="A trained model. Default: the one that comes with mocap.")
 ]
 AdaptOption = Annotated[
-    str, typer.Option(metavar="TIME|off", help="Learn the rig for this long, unless that was done before.")
+    str,
+    typer.Option(
+        metavar="TIME|off",
+        help="Learn the rig for this long (90s, 3m, 1h; a plain number is minutes), unless done before.",
+    ),
 ]
 AdapterOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="What mocap adapt RIG -o FILE learnt, instead of --adapt.")
@@ -61,7 +65,10 @@ RootOption = Annotated[
     typer.Option(help="The way the body goes: all of it, only up and down, or none."),
 ]
 PolishOption = Annotated[
-    int, typer.Option(metavar="N", help="Steps of fitting joints to where they are seen.", min=0, max=10_000)
+    int,
+    typer.Option(
+        metavar="N", help="Steps of pulling joints onto where they are seen; seldom better.", min=0, max=10_000
+    ),
 ]
 RefineIterationsOption = Annotated[
     int | None,

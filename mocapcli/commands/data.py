@@ -87,8 +87,9 @@ def info(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from mocapcli.console import show
 
     table = Table(
         "split", *(name for name in next(iter(rows.values())) if name != "categories"), "categories", box=None
@@ -96,7 +97,7 @@ def info(
     for split, row in rows.items():
         kinds = ", ".join(f"{name} {count}" for name, count in row["categories"].items())
         table.add_row(split, *(str(value) for name, value in row.items() if name != "categories"), kinds)
-    Console().print(table)
+    show(table)
 
 
 def _rows(cache: "Cache") -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -107,9 +108,8 @@ def solve(
 
     _check(output, list_names, scale, start, end)
     _check_outputs(output or [], [] if overwrite else [positions, rig])
-    options = SolveOptions(
-        tuple(names or ()), model, up, scale, keep_scale, rate, fps, start, end, which, least_confidence
-    )
+    options = SolveOptions(tuple(names or ()), model, up, scale, keep_scale, rate, fps, start, end)
+    options = replace(options, which=which, least_confidence=least_confidence)
     tracks, asset = _read(positions, rig, options)
     if list_names:
         _list(tracks, asset, options, as_json)

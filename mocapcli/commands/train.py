@@ -21,7 +21,11 @@ def train(
     config: Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="One setting, such as lr=1e-4 or data.frames=8; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="One setting, such as lr=1e-4; mocapcli/training/config.py lists them. Repeatable.",
+        ),
     ] = None,
     init: Annotated[
         list[Path] | None, typer.Option(help="Model to start from, whose other stages come along; may be repeated.")

@@ -19,7 +19,11 @@ def zoo(
         list[str] | None, typer.Option(help="Only this kind; may be repeated, they then take turns.", metavar="NAME")
     ] = None,
     axes: Annotated[
-        str | None, typer.Option(help="One convention for the joints' local axes instead of many.", metavar="NAME")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Joints' local axes: y_along, x_along, x_mirrored, z_along, world or random. Default: many kinds.",
+        ),
     ] = None,
     extension: Annotated[str, typer.Option("--format", help="Extension of the files.", metavar="EXT")] = "glb",
     sheet: Annotated[

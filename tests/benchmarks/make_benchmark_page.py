@@ -285,6 +285,7 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments += "" if options.adapt is None else f" --adapt {options.adapt}"
     arguments += "" if options.carry is None else f" --carry {options.carry}"
     arguments += " --plots" if options.plots else ""
+    arguments += " --note TEXT" if options.note else ""
     yield "# Benchmark\n"
     yield f"Put together on {datetime.date.today().isoformat()} at commit {code_commit() or 'unknown'} by\n"
     yield f"    python tests/benchmarks/make_benchmark_page.py {arguments} --output docs/BENCHMARK.md\n"
@@ -292,8 +293,8 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
         f"CACHE is made by `mocap data build ASSETS -o CACHE --zoo 144`; here it holds {len(cache.entries)} files of"
         f" {len({entry.family for entry in cache.entries})} families. The model is `{options.model}`, weights"
         f" {digest[:12]}. Every figure is defined in [METRICS.md](../mocapcli/evaluation/METRICS.md). `copy` repeats"
-        " the reference pose, turned to the true facing; skill is 1 − error/copy: one for the truth, nil for what doing"
-        " nothing scores.\n"
+        " the reference pose, turned to the true facing (but in the two columns about facing); skill is 1 − error/copy:"
+        " one for the truth, nil for what doing nothing scores.\n"
     )
     if options.note:
         yield f"{options.note}\n"
