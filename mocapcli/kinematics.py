@@ -133,6 +133,26 @@ def rest_world(skeleton: Skeleton) -> Float[np.ndarray, "joints 4 4"]:
     return local_to_world(skeleton.parents, compose(skeleton.rest_rotations, skeleton.rest_translations))
 
 
+def resize_pose(
+    pose: Float[np.ndarray, "joints 3"], parents: Int[np.ndarray, " joints"], factors: Float[np.ndarray, " joints"]
+) -> Float[np.ndarray, "joints 3"]:
+    """A pose whose bones keep their directions and are that much longer."""
+    out = np.array(pose)
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            out[joint] = out[parent] + factors[joint] * (pose[joint] - pose[parent])
+    return out
+
+
+def carriers(parents: Int[np.ndarray, " joints"], marked: Bool[np.ndarray, " joints"]) -> Bool[np.ndarray, " joints"]:
+    """Joints that are marked or have a descendant that is."""
+    carries = np.array(marked)
+    for joint in range(len(parents) - 1, 0, -1):
+        if carries[joint] and parents[joint] >= 0:
+            carries[parents[joint]] = True
+    return carries
+
+
 def motion_world(skeleton: Skeleton, motion: Motion) -> Float[np.ndarray, "frames joints 4 4"]:
     """World matrices of every frame."""
     local = compose(motion.rotations, motion.translations, motion.scales)

@@ -1,6 +1,7 @@
 """Fixtures for every test file. Factories are plain functions in `factories.py`, strategies in `strategies.py`."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,22 @@ import toy_format
 from mocapcli import plugins as plugin_module
 from mocapcli.plugins import Plugins, load_plugins
 
+# The longest first, for where several processes share files out (`-n 2 --dist loadfile --no-loadscope-reorder`).
+SLOW_FIRST = (
+    *(
+        "training_team",
+        "training",
+        "adapting",
+        "zoo_formats",
+        "zoo",
+        "view",
+        "refiner_learning",
+        "imaginer",
+        "examples",
+    ),
+    *("eval_videos", "eval_film", "eval_results", "subject", "capture_mistakes", "capture_options", "capture_rigs"),
+    *("examples", "clients", "fbx"),
+)
 SHARED_ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 
 settings.register_profile("local", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -72,7 +89,25 @@ def shared_assets() -> Path:
     return SHARED_ASSETS
 
 
+@pytest.fixture(autouse=True)
+def one_chance() -> None:
+    """Networks are the same whatever ran before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}": place for place, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if getattr(config.option, "numprocesses", None):  # each has a core, and its children inherit that
+        for library in ("OMP", "OPENBLAS", "NUMBA"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    worker, cache = os.environ.get("PYTEST_XDIST_WORKER"), getattr(config, "cache", None)
+    if worker and cache is not None:  # two processes that fill one cache of numba's may mix up its files
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(cache.mkdir(f"numba-{worker}")))
     # beartype looks at random items of tuples, which hypothesis takes for our strategies being random.
     config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module inside strategies")
 

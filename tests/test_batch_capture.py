@@ -58,6 +58,11 @@ def test_a_folder_of_videos_for_two_rigs(folder: Path, tmp_path: Path, capsys: p
     assert capture(capsys, folder, folder / "clips" / "swim.mp4", "-o", single)[0] == 0
     assert single.read_bytes() == (out / "swim-fish.bvh").read_bytes()
 
+    again = ("-o", tmp_path / "again", "--to", "bvh", "--workers", 2)
+    assert capture(capsys, folder, folder / "clips", "--rig", folder / "snake.glb", *again)[0] == 1
+    for name in ("swim-fish.bvh", "swim-snake.bvh"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+
     code, told, _ = capture(capsys, folder, *many, "--confidence", out / "sure")
     assert [line.split()[:2] for line in told.splitlines()[1:]] == [["skipped", "2"], ["failed", "2"]]
     code, told, _ = capture(capsys, folder, *many, "--confidence", out / "sure", "--shard", "1/4", "--redo")

@@ -11,6 +11,7 @@ import mocapcli
 from capture_helpers import film_mp4, save_tiny
 from cli_helpers import run
 from mocapcli.formats import read_asset, write_asset
+from mocapcli.kinematics import joint_positions
 from mocapcli.types import Asset
 from mocapcli.zoo import make_creature
 
@@ -75,12 +76,16 @@ def test_one_command_writes_everything(capsys, tmp_path: Path, video: Path, rig:
     assert ((sure["values"] >= 0) & (sure["values"] <= 1)).all()
     assert (debug / "joints.png").stat().st_size > 1000
     assert (tmp_path / "p.mp4").stat().st_size > 1000
+    assert "walk" in (tmp_path / "v.html").read_text(encoding="utf-8")
+    assert read_asset(tmp_path / "out.bvh").motions[0].frames == report["frames"]
 
 
-def test_as_a_function(tmp_path: Path, video: Path, rig: Path, model: Path) -> None:
+def test_as_a_function(tmp_path: Path, asset: Asset, video: Path, rig: Path, model: Path) -> None:
     motion = mocapcli.capture(video, rig, model=model, adapt="off", root="in-place", fps=10, end=0.5)
     again = mocapcli.capture(video, read_asset(rig), model=model, adapt="off", root="in-place", fps=10, end=0.5)
-    assert motion.fps == 10
+    assert motion.fps == 10 and motion.frames == 6
+    ways = joint_positions(asset.rig.skeleton, motion)[:, 0]
+    assert np.ptp(ways[:, [0, 2]], axis=0).max() < 1e-6
     np.testing.assert_array_equal(motion.rotations, again.rotations)
     np.testing.assert_allclose(np.linalg.norm(motion.rotations, axis=-1), 1, atol=1e-12)
     assert ((motion.rotations[1:] * motion.rotations[:-1]).sum(-1) >= 0).all()

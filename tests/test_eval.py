@@ -16,7 +16,7 @@ from mocapcli.evaluation.cases import measure_case
 from mocapcli.evaluation.positions import PositionsToRotations, correlated_noise
 from mocapcli.evaluation.results import summarise
 from mocapcli.evaluation.run import judge
-from mocapcli.evaluation.sources import cache_in, code_commit
+from mocapcli.evaluation.sources import PACKAGE, cache_in, code_commit
 from mocapcli.formats import write_asset
 from mocapcli.kinematics import motion_from_world
 
@@ -105,7 +105,8 @@ def test_a_direct_head_has_a_row_of_its_own(capsys, unseen: Cache, model: Path, 
 def test_a_zoo_is_evaluated(capsys, tmp_path: Path) -> None:
     code, out, err = run(capsys, "eval", "--split", "seen", "--zoo", "1", "--per-family", "1", "--json")
     assert code == 0, err
-    assert json.loads(out)["rows"]["closed_form"]["rotation_world_deg"] < 60
+    rows = json.loads(out)["rows"]
+    assert rows["closed_form"]["rotation_world_deg"] < rows["copy"]["rotation_world_deg"]
 
 
 def test_assets_are_read_once(capsys, tmp_path: Path, monkeypatch) -> None:
@@ -121,7 +122,7 @@ def test_assets_are_read_once(capsys, tmp_path: Path, monkeypatch) -> None:
 
 def test_the_commit_is_known_in_a_checkout(monkeypatch, tmp_path: Path) -> None:
     commit = code_commit()
-    assert commit is None or len(commit.rstrip("+")) >= 12
+    assert len(commit.rstrip("+")) >= 12 if (PACKAGE.parent / ".git").exists() else commit is None
     monkeypatch.setattr("mocapcli.evaluation.sources.PACKAGE", tmp_path / "mocapcli")
     assert code_commit() is None
 

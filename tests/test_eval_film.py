@@ -159,13 +159,13 @@ def test_the_first_run_is_not_counted() -> None:
     calls = []
 
     def job() -> None:
-        time.sleep(0.05 if not calls else 0)
+        time.sleep(1.0 if not calls else 0)
         calls.append(1)
 
     taken = time_job(job, runs=3)
     assert len(calls) == 4
     assert len(taken) == 3
-    assert max(taken) < 0.05
+    assert max(taken) < 0.8
 
 
 def test_small_and_large_rigs_are_timed(unseen: Cache) -> None:

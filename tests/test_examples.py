@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from cli_helpers import run
 from mocapcli.formats import read_asset
 from mocapcli.kinematics import motion_world
 from mocapcli.render.camera import Camera
@@ -106,3 +107,21 @@ def test_backdrops_move_only_where_they_should(script, background):
     images = script.BACKDROPS[background](model, world, [camera] * 6, shot)
     assert images.shape == (6, 32, 32, 3) and images.dtype == np.uint8
     assert (np.abs(images[0].astype(int) - images[5]).mean() > 1) == (background == "drifting clouds")
+
+
+@pytest.mark.timeout(600)
+def test_the_readmes_first_capture_with_the_model_that_comes_along(tmp_path: Path, capsys) -> None:
+    """Half a second of it, the rig not learnt; and what may be left out of it does something."""
+    pytest.importorskip("torch", reason="the extra [network] is not installed")
+    video, rig = EXAMPLES / "dragon_walk.mp4", EXAMPLES / "dragon.glb"
+    turns = {}
+    for name, options in {"whole": (), "seen": ("--refine-iterations", 0), "rough": ("--steady", 0)}.items():
+        out, told = tmp_path / f"{name}.glb", tmp_path / f"{name}.json"
+        always = ("--adapt", "off", "--end", 0.5, "-o", out, "--report", told)
+        code, _, err = run(capsys, "capture", video, "--rig", rig, *always, *options)
+        assert code == 0, err
+        turns[name] = read_asset(out).motions[0].rotations
+        assert json.loads(told.read_text())["model"]["name"] == "small"
+    assert len(turns["whole"]) == 16
+    jerks = {name: float(np.abs(np.diff(values, n=3, axis=0)).mean()) for name, values in turns.items()}
+    assert np.abs(turns["whole"] - turns["seen"]).max() > 1e-3 and jerks["rough"] > 2 * jerks["whole"]

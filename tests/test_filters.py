@@ -220,8 +220,9 @@ def test_inputs_are_left_alone_and_results_are_read_only(text):
 def test_every_field_of_a_filter_and_every_option_is_documented():
     readme = (Path(__file__).resolve().parents[1] / "plugins" / "README.md").read_text(encoding="utf-8")
     fields = [*Filter.__dataclass_fields__, *Option.__dataclass_fields__]
+    section = readme.split("## register_filters")[1].split("\n## ")[0]
     for field in fields:
-        assert f"| `{field}` |" in readme or f"`{field}`" in readme
+        assert f"`{field}`" in section
     for record in FILTERS:
         (row,) = [line for line in readme.splitlines() if line.startswith(f"| `{record.name}` |")]
         for option in record.options:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError
-from mocapcli.kinematics import joint_positions
+from mocapcli.kinematics import joint_positions, resize_pose
 from mocapcli.network.model import MotionNetwork, NetworkConfig, save_network
 from mocapcli.network.reference import reference_of_asset
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
@@ -18,7 +18,6 @@ from mocapcli.solving.axes import TURNS
 from mocapcli.solving.chains import (
     find_chains,
     proportions,
-    resize_pose,
     uniform_scale,
 )
 from mocapcli.solving.pose import solve_pose, windows

@@ -250,7 +250,8 @@ def test_memory_does_not_grow_with_length(tmp_path):
     for length in (150, 1500):
         pixels, _ = moving_square(12, 64, 96)
         path = encode(tmp_path / f"{length}.avi", np.tile(pixels, (length // 12 + 1, 1, 1, 1))[:length], codec="mpeg4")
-        found = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", PEAK, str(path)]
+        found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
         count, peaks[length] = (int(word) for word in found.stdout.split())
         assert count == length
     assert peaks[1500] - peaks[150] < 30_000, peaks  # kilobytes; the frames alone are 28 MB

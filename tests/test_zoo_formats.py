@@ -1,6 +1,7 @@
 """Every kind of creature through every format that writes: the same joints at the same places, the same mesh in it."""
 
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,17 @@ def places(asset: Asset) -> dict[str, np.ndarray]:
     return {"_".join(name.split()): world[:, joint, :3, 3] for joint, name in enumerate(asset.rig.skeleton.names)}
 
 
+@cache
+def creature(kind: str) -> Asset:
+    return make_creature(3, kind)
+
+
 @pytest.mark.parametrize("extension", FORMATS)
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_creature_comes_back(kind: str, extension: str, tmp_path: Path):
     if extension == "usdc":
         pytest.importorskip("pxr", reason="the extra [usd] is not installed")
-    asset = make_creature(3, kind)
+    asset = creature(kind)
     asset = asset.with_motions(asset.motions[:1])
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

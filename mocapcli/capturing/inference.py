@@ -16,6 +16,7 @@ from mocapcli.capturing.report import Stopwatch
 from mocapcli.capturing.sight import see
 from mocapcli.capturing.space import Lenses, level, to_space
 from mocapcli.capturing.turning import root_of, stand, turn
+from mocapcli.capturing.unseen import bridge_points
 from mocapcli.network.encoder import LIGHT
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.threads import one_thread
@@ -64,7 +65,7 @@ def infer(
     with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
         sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames), model)
         points, pitch = to_space(sight, lenses, seen)
-        points = bridged(points, seen)
+        points = bridge_points(points, seen)
     noise = sight.spread.astype(float) * LAPLACE_DEVIATION
     rotations = placed = None
     if rotate:
@@ -78,14 +79,3 @@ def infer(
     return PoseTrack(
         points * rig.size, rotations, placed, places, noise * rig.size, facing, seen, pitch, float(rig.size)
     )
-
-
-def bridged(points: Points, seen: Bool[np.ndarray, " frames"]) -> Points:
-    """Frames that show nothing, on the straight way between their neighbours."""
-    if seen.all() or not seen.any():
-        return points
-    at = np.flatnonzero(seen)
-    after = at[np.minimum(np.searchsorted(at, np.arange(len(seen))), len(at) - 1)]
-    before = at[np.maximum(np.searchsorted(at, np.arange(len(seen)), side="right") - 1, 0)]
-    share = np.clip((np.arange(len(seen)) - before) / np.maximum(after - before, 1), 0, 1)[:, None, None]
-    return np.asarray(points[before] * (1 - share) + points[after] * share)

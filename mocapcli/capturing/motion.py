@@ -9,8 +9,9 @@ from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.options import RootMotion
 from mocapcli.capturing.space import level
 from mocapcli.capturing.turning import bones_of
+from mocapcli.capturing.unseen import bridge_turns
 from mocapcli.filters.ground import lowest_height
-from mocapcli.kinematics import continuous, rest_world, slerp
+from mocapcli.kinematics import carriers, continuous, rest_world
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import Camera
 from mocapcli.solving.carriers import to_local
@@ -32,9 +33,9 @@ def to_motion(
     pose: PoseTrack, reference: RigReference, rig: Rig, full: Camera, name: str, fps: float, root: RootMotion = "full"
 ) -> Stage:
     """The rig's clip. Joints that never deform, and carry none that do, stay at rest."""
-    moving = carries_deforming(reference)
+    moving = carriers(reference.parents, reference.deforms)
     rotations, translations = _local(pose, reference, rig.skeleton, moving)
-    rotations = _hold_unseen(continuous(rotations), pose.seen)
+    rotations = bridge_turns(continuous(rotations), pose.seen)
     roots = (rig.skeleton.parents < 0) & moving
     shift = _to_start(translations, rig.skeleton, roots)
     translations[:, roots] += shift
@@ -54,15 +55,6 @@ def to_motion(
     return Stage(motion, replace(full, position=shift, rotation=level(pose.pitch) @ full.rotation))
 
 
-def carries_deforming(reference: RigReference) -> Bool[np.ndarray, " joints"]:
-    """Joints that deform or have a descendant that does."""
-    carries = reference.deforms.copy()
-    for joint in range(len(carries) - 1, 0, -1):
-        if reference.parents[joint] >= 0:
-            carries[reference.parents[joint]] |= carries[joint]
-    return carries
-
-
 def _local(
     pose: PoseTrack, reference: RigReference, skeleton: Skeleton, moving: Bool[np.ndarray, " joints"]
 ) -> tuple[Float[np.ndarray, "frames joints 4"], Float[np.ndarray, "frames joints 3"]]:
@@ -73,21 +65,6 @@ def _local(
     off = np.linalg.norm(offsets - skeleton.rest_translations, axis=-1) > SAME * reference.size
     free = (skeleton.parents < 0) | off
     return to_local(skeleton, pose.rotations, pose.placed, free, moving)
-
-
-def _hold_unseen(
-    rotations: Float[np.ndarray, "frames joints 4"], seen: Bool[np.ndarray, " frames"]
-) -> Float[np.ndarray, "frames joints 4"]:
-    """Rotations of frames that show nothing, on the way between their neighbours."""
-    if seen.all() or not seen.any():
-        return rotations
-    at, every = np.flatnonzero(seen), np.arange(len(seen))
-    after = at[np.minimum(np.searchsorted(at, every), len(at) - 1)]
-    before = at[np.maximum(np.searchsorted(at, every, side="right") - 1, 0)]
-    share = np.clip((every - before) / np.maximum(after - before, 1), 0, 1)[:, None, None]
-    out = rotations.copy()
-    out[~seen] = slerp(rotations[before[~seen]], rotations[after[~seen]], share[~seen])
-    return out
 
 
 def _to_start(

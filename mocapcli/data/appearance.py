@@ -9,7 +9,6 @@ from jaxtyping import Float
 from mocapcli.types import Asset, Material, Mesh, Rig, Skeleton
 
 Appearance = Literal["own", "recoloured", "other-body"]
-APPEARANCES: tuple[Appearance, ...] = ("own", "recoloured", "other-body")
 
 BONE_CHANGE = 0.15
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from mocapcli.kinematics import (
+    carriers,
     continuous,
     decompose,
     motion_from_world,
@@ -50,10 +51,7 @@ def kept_joints(rig: Rig) -> Bool[np.ndarray, " joints"]:
     """
     deforms = rig.deforms
     parents = rig.skeleton.parents
-    below: np.ndarray = deforms.copy()
-    for joint in range(len(parents) - 1, 0, -1):
-        if parents[joint] >= 0:
-            below[parents[joint]] |= below[joint]
+    below = carriers(parents, deforms)
     if not below.any():
         return np.ones(len(parents), dtype=bool)
     return np.asarray(below & _inside(parents, deforms, below))

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mocapcli.network.graph import sum_children
+from mocapcli.network.graph import ancestors_and_self, sum_children
 
 NEAREST, FARTHEST = 0.01, 0.6  # sizes: nearer says nothing of direction, farther is no bone
 MOBILE = 0.02  # sizes: change of length that shows that two joints move against each other
@@ -48,7 +48,9 @@ def find_attachments(
     shallower = (depth[:, None, :] + 2 <= depth[:, :, None]) & ((depth > 0) & (depth <= 2))[:, None, :]
     rigid = (torch.cdist(rest, rest) - distances).abs() < TOLERANCE
     fits = (distances > NEAREST) & (distances < FARTHEST) & rigid
-    batch, first, second = torch.nonzero(leaf[:, :, None] & shallower & fits & ~_is_ancestor(parents), as_tuple=True)
+    batch, first, second = torch.nonzero(
+        leaf[:, :, None] & shallower & fits & ~ancestors_and_self(parents), as_tuple=True
+    )
     observed = (positions[batch, :, second] - positions[batch, :, first]).transpose(0, 1)
     anchor = reference[batch, second] - reference[batch, first]
     variance = (noise[batch, :, second].square() + noise[batch, :, first].square()).transpose(0, 1)
@@ -74,14 +76,3 @@ def _change(
     here = (positions[batch, :, second] - positions[batch, :, first]).norm(dim=-1)
     change: Tensor = (here - there[:, None]).square().mean(1)
     return change
-
-
-def _is_ancestor(parents: Int[Tensor, "batch joints"]) -> Tensor:
-    """[batch, joints, joints]: whether the column lies on the way from the row to its root."""
-    joints = torch.arange(parents.shape[1], device=parents.device)
-    found = torch.zeros(*parents.shape, parents.shape[1], dtype=torch.bool, device=parents.device)
-    climber = parents
-    while bool((climber >= 0).any()):
-        found |= (climber[..., None] == joints) & (climber >= 0)[..., None]
-        climber = torch.where(climber >= 0, parents.gather(1, climber.clamp_min(0)), -1)
-    return found

@@ -62,7 +62,7 @@ class SmallEncoder(Encoder):
 
     def forward(self, crops: Crops, told: Sequence[Tensor] = ()) -> Features:
         """`told`: what else is known of each level on the way down, at any resolution."""
-        hidden = self.stem(_normalised(crops).contiguous(memory_format=torch.channels_last))
+        hidden = self.stem(normalised(crops).contiguous(memory_format=torch.channels_last))
         levels = []
         for number, block in enumerate(self.down):
             hidden = block(hidden)
@@ -122,7 +122,8 @@ def unit(images: Tensor) -> Tensor:
     return images if images.is_floating_point() else images.float() / 255
 
 
-def _normalised(crops: Crops) -> Crops:
+def normalised(crops: Crops) -> Crops:
+    """Pixel values as encoders want them."""
     colours, mask = crops[:, :3], crops[:, 3:]
     return torch.cat([(colours - MEAN) / SPREAD * mask, mask - 0.5], dim=1)
 

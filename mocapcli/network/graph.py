@@ -52,7 +52,7 @@ def build_graph(
 ) -> SkeletonGraph:
     """Graph relations from parent indices (-1: root or padding)."""
     mask = torch.ones_like(parents, dtype=torch.bool) if mask is None else mask
-    above = _ancestors_and_self(parents) & mask[:, :, None] & mask[:, None, :]
+    above = ancestors_and_self(parents) & mask[:, :, None] & mask[:, None, :]
     depth = above.sum(-1)
     common = (above.float() @ above.float().transpose(-1, -2)).round().long()
     distance = depth[:, :, None] + depth[:, None, :] - 2 * common
@@ -123,7 +123,7 @@ def sum_children(
     return torch.zeros_like(values).scatter_add(2, index, kept)
 
 
-def _ancestors_and_self(parents: Int[Tensor, "batch joints"]) -> Bool[Tensor, "batch joints joints"]:
+def ancestors_and_self(parents: Int[Tensor, "batch joints"]) -> Bool[Tensor, "batch joints joints"]:
     """Reachability upwards, by repeated squaring."""
     joints = parents.shape[1]
     columns = torch.arange(joints, device=parents.device)

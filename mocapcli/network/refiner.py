@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapcli.network.attention import GraphTransformer
-from mocapcli.network.encoder import MEAN, SPREAD, sample_features
+from mocapcli.network.encoder import normalised, sample_features
 from mocapcli.network.graph import gather_parents, sum_children
 from mocapcli.network.kinematics import matrix_to_rotation_vector, world_to_local_rotations
 from mocapcli.network.reference import RigBatch
@@ -177,8 +177,7 @@ class Refiner(nn.Module):
         return self._flow(fine, look, scene.view), fine, coarse
 
     def _encode(self, crops: Float[Tensor, "batch frames 4 side side"], look: Look) -> tuple[Tensor, Tensor]:
-        colours, mask = crops[:, :, :3], crops[:, :, 3:]
-        images = torch.cat([(colours - MEAN) / SPREAD * mask, mask - 0.5, look.images], dim=2).flatten(0, 1)
+        images = torch.cat([normalised(crops.flatten(0, 1)), look.images.flatten(0, 1)], dim=1)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.low_precision):
             fine, coarse = self.encoder(images)
         return fine.float(), coarse.float()

@@ -26,20 +26,6 @@ Crops = UInt8[np.ndarray, "frames side side 4"]
 Matrices = Float[np.ndarray, "frames joints 4 4"]
 
 
-def refine(
-    refiner: Refiner,
-    body: Body,
-    crops: Crops,
-    cameras: Sequence[Camera],
-    rotations: Float[np.ndarray, "frames joints 3 3"],
-    roots: Float[np.ndarray, "frames 3"],
-    iterations: int = 2,
-) -> tuple[Float[np.ndarray, "frames joints 3 3"], Float[np.ndarray, "frames 3"]]:
-    """World rotations and the first root's positions after so many iterations; bones are those of the rest pose."""
-    refined = refine_world(refiner, body, crops, cameras, _pose(body, rotations, roots), iterations)
-    return refined[..., :3, :3], refined[:, 0, :3, 3]
-
-
 def refine_world(
     refiner: Refiner, body: Body, crops: Crops, cameras: Sequence[Camera], world: Matrices, iterations: int = 2
 ) -> Matrices:
@@ -106,23 +92,6 @@ def shrunk(crops: Crops, side: int) -> UInt8[np.ndarray, "frames other other 4"]
     pictures = torch.from_numpy(np.moveaxis(crops, -1, 1).astype(np.float32))
     small = functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
     return np.ascontiguousarray(np.moveaxis(small.round().clamp(0, 255).byte().numpy(), 1, -1))
-
-
-def _pose(
-    body: Body, rotations: Float[np.ndarray, "frames joints 3 3"], roots: Float[np.ndarray, "frames 3"]
-) -> Matrices:
-    """Forward kinematics from world rotations; further roots keep their place beside the first."""
-    reference = body.reference
-    world = np.tile(np.eye(4), (*rotations.shape[:2], 1, 1))
-    world[..., :3, :3] = rotations
-    for joint, parent in enumerate(reference.parents):
-        offset = reference.rest_positions[joint] - reference.rest_positions[max(parent, 0)]
-        if parent >= 0:
-            turn = rotations[:, parent] @ reference.rest_rotations[parent].T
-            world[:, joint, :3, 3] = world[:, parent, :3, 3] + turn @ offset
-        else:
-            world[:, joint, :3, 3] = roots + offset
-    return world
 
 
 def _check(body: Body, crops: Crops, cameras: Sequence[Camera], world: Matrices, iterations: int) -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from mocapcli.network.procrustes import nearest_rotation
 
 YAW_BINS = 24
+STEADINESS, SUDDEN = 1.0, 10.0  # what a turn by one bin from frame to frame costs, by its square, and any turn at most
 UPRIGHT = 0.05  # how much more of the rest pose's spread a tipped body must explain than an upright one
 Places = Float[Tensor, "batch frames joints 2"]
 Points = Float[Tensor, "batch frames joints 3"]
@@ -115,9 +116,7 @@ def wrap(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
 
 
-def decide_facing(
-    logits: Float[Tensor, "frames bins"], steadiness: float = 4.0, most_turn: int = 2, sudden: float = 10.0
-) -> Int[Tensor, " frames"]:
+def decide_facing(logits: Float[Tensor, "frames bins"]) -> Int[Tensor, " frames"]:
     """The best path of yaw bins along a clip (Viterbi): bodies turn, but not from one frame to the next.
 
     Unless they tumble: of a body that is all but upside down any facing fits. So any turn may be had for a price.
@@ -125,7 +124,7 @@ def decide_facing(
     scores = functional.log_softmax(logits.double(), dim=-1)
     steps = torch.arange(YAW_BINS)
     apart = (steps[:, None] - steps[None, :] + YAW_BINS // 2) % YAW_BINS - YAW_BINS // 2
-    change = -(steadiness * (apart.abs().double() / most_turn) ** 2).clamp_max(sudden)
+    change = -(STEADINESS * apart.double().square()).clamp_max(SUDDEN)
     total, back = scores[0], []
     for frame in scores[1:]:
         best, origin = (total[:, None] + change).max(dim=0)

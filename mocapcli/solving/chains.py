@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from mocapcli.kinematics import depth_levels
 
@@ -100,17 +100,6 @@ def proportions(chains: Sequence[Chain], scale: float, joints: int) -> Float[np.
     return np.asarray(np.exp(logs / np.maximum(counts, 1)))
 
 
-def resize_pose(
-    pose: Float[np.ndarray, "joints 3"], parents: Int[np.ndarray, " joints"], factors: Float[np.ndarray, " joints"]
-) -> Float[np.ndarray, "joints 3"]:
-    """A pose whose bones keep their directions and are that much longer."""
-    out = np.array(pose)
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            out[joint] = out[parent] + factors[joint] * (pose[joint] - pose[parent])
-    return out
-
-
 def bridge_gaps(points: Points, longest: int) -> Points:
     """Straight lines over gaps of up to `longest` frames; longer ones, and those at the ends, stay open."""
     out = np.array(points)
@@ -146,14 +135,3 @@ def place_missing(points: Points, parents: Int[np.ndarray, " joints"], bones: Po
         known = weight[:, level, None]
         out[:, level] = (total[:, level] + expected) / (known + 1)
     return np.where(seen[..., None], points, out)
-
-
-def observed_below(
-    parents: Int[np.ndarray, " joints"], tracked: Bool[np.ndarray, " joints"]
-) -> Bool[np.ndarray, " joints"]:
-    """Joints that were tracked or have somebody below who was: their rotation or place is known of."""
-    reached = np.array(tracked)
-    for joint in range(len(parents) - 1, -1, -1):
-        if reached[joint] and parents[joint] >= 0:
-            reached[parents[joint]] = True
-    return reached

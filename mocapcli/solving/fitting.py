@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from mocapcli.errors import InvalidDataError
+from mocapcli.kinematics import resize_pose
 from mocapcli.solving.axes import TURNS, UNITS, guess_unit, guess_up, looks_mirrored
-from mocapcli.solving.chains import Chain, find_chains, proportions, resize_pose, uniform_scale
+from mocapcli.solving.chains import Chain, find_chains, proportions, uniform_scale
 from mocapcli.tracks.data import Tracks, Up
 
 if TYPE_CHECKING:

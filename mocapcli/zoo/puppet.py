@@ -108,11 +108,6 @@ class Puppet:
         gap = tip - world[:, parent, :3, 3]
         translations[:, bone] = np.einsum("tji,tj->ti", world[:, parent, :3, :3], gap)
 
-    def set_world(self, joint: int, rotation: Rotation, world: Float[np.ndarray, "frames joints 4 4"]) -> None:
-        """Give a joint a world rotation, its parent's being as in `world`."""
-        parent = Rotation.from_matrix(world[:, self.body.parents[joint], :3, :3])
-        self.rotations[:, joint] = (parent.inv() * rotation).as_quat()
-
 
 def chain_world(
     puppet: Puppet, joints: tuple[int, ...], parent: Float[np.ndarray, "frames 3 3"]
