@@ -122,6 +122,6 @@ def test_the_readmes_first_capture_with_the_model_that_comes_along(tmp_path: Pat
         assert code == 0, err
         turns[name] = read_asset(out).motions[0].rotations
         assert json.loads(told.read_text())["model"]["name"] == "small"
-    assert len(turns["whole"]) == 16
+    assert len(turns["whole"]) == 15
     jerks = {name: float(np.abs(np.diff(values, n=3, axis=0)).mean()) for name, values in turns.items()}
     assert np.abs(turns["whole"] - turns["seen"]).max() > 1e-3 and jerks["rough"] > 2 * jerks["whole"]
