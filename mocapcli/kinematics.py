@@ -144,7 +144,9 @@ def resize_pose(
     return out
 
 
-def carriers(parents: Int[np.ndarray, " joints"], marked: Bool[np.ndarray, " joints"]) -> Bool[np.ndarray, " joints"]:
+def with_ancestors(
+    parents: Int[np.ndarray, " joints"], marked: Bool[np.ndarray, " joints"]
+) -> Bool[np.ndarray, " joints"]:
     """Joints that are marked or have a descendant that is."""
     carries = np.array(marked)
     for joint in range(len(parents) - 1, 0, -1):

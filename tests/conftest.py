@@ -15,20 +15,9 @@ from mocapcli.plugins import Plugins, load_plugins
 
 # The longest first, for where several processes share files out (`-n 2 --dist loadfile --no-loadscope-reorder`).
 SLOW_FIRST = (
-    *(
-        "training_team",
-        "training",
-        "adapting",
-        "zoo_formats",
-        "zoo",
-        "view",
-        "refiner_learning",
-        "imaginer",
-        "examples",
-    ),
-    *("eval_videos", "eval_film", "eval_results", "subject", "capture_mistakes", "capture_options", "capture_rigs"),
-    *("examples", "clients", "fbx"),
-)
+    "training_team training adapting zoo_formats zoo view refiner_learning imaginer examples eval_videos eval_film"
+    " eval_results subject capture_mistakes capture_options capture_rigs clients fbx"
+).split()
 SHARED_ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 
 settings.register_profile("local", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ from mocapcli.capturing.space import level
 from mocapcli.capturing.steady import steady
 from mocapcli.capturing.turning import stand
 from mocapcli.filters.ground import lowest_height
-from mocapcli.kinematics import carriers, joint_positions, matrix_to_quat, motion_world, polar
+from mocapcli.kinematics import joint_positions, matrix_to_quat, motion_world, polar, with_ancestors
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import look_at
 from mocapcli.training.filming import reference_of
@@ -81,7 +81,7 @@ def test_joints_that_move_nothing_stay_at_rest(scene) -> None:
     leaf = int(np.setdiff1d(np.arange(reference.joints), reference.parents)[-1])
     deforms[leaf] = False
     staged = to_motion(pose, replace(reference, deforms=deforms), asset.rig, told.full, "walk", 15.0)
-    still = ~carriers(reference.parents, deforms)
+    still = ~with_ancestors(reference.parents, deforms)
     assert still[leaf]
     rest = asset.rig.skeleton.rest_rotations[leaf]
     assert (np.abs(staged.motion.rotations[:, leaf] @ rest) > 1 - 1e-12).all()

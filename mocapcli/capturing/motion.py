@@ -11,7 +11,7 @@ from mocapcli.capturing.space import level
 from mocapcli.capturing.turning import bones_of
 from mocapcli.capturing.unseen import bridge_turns
 from mocapcli.filters.ground import lowest_height
-from mocapcli.kinematics import carriers, continuous, rest_world
+from mocapcli.kinematics import continuous, rest_world, with_ancestors
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import Camera
 from mocapcli.solving.carriers import to_local
@@ -33,7 +33,7 @@ def to_motion(
     pose: PoseTrack, reference: RigReference, rig: Rig, full: Camera, name: str, fps: float, root: RootMotion = "full"
 ) -> Stage:
     """The rig's clip. Joints that never deform, and carry none that do, stay at rest."""
-    moving = carriers(reference.parents, reference.deforms)
+    moving = with_ancestors(reference.parents, reference.deforms)
     rotations, translations = _local(pose, reference, rig.skeleton, moving)
     rotations = bridge_turns(continuous(rotations), pose.seen)
     roots = (rig.skeleton.parents < 0) & moving

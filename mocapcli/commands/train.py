@@ -7,6 +7,15 @@ import typer
 
 from mocapcli.errors import UnsupportedError
 
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="One setting, such as lr=1e-4; mocapcli/training/config.py lists them. Repeatable.",
+    ),
+]
+
 
 def train(
     cache: Annotated[Path | None, typer.Option(help="Folder made by `mocap data build`.", show_default="cache")] = None,
@@ -19,14 +28,7 @@ def train(
         str, typer.Option(help="tiny (minutes on a CPU), small (the shipped size), base (a GPU).")
     ] = "small",
     config: Annotated[Path | None, typer.Option(help="TOML file with settings that differ from the preset.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="One setting, such as lr=1e-4; mocapcli/training/config.py lists them. Repeatable.",
-        ),
-    ] = None,
+    settings: SettingsOption = None,
     init: Annotated[
         list[Path] | None, typer.Option(help="Model to start from, whose other stages come along; may be repeated.")
     ] = None,

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from mocapcli.kinematics import (
-    carriers,
     continuous,
     decompose,
     motion_from_world,
@@ -15,6 +14,7 @@ from mocapcli.kinematics import (
     polar,
     resample,
     rest_world,
+    with_ancestors,
     world_to_local,
 )
 from mocapcli.types import RAW_IMAGE, Asset, Material, Mesh, Motion, Rig, Skeleton, Texture
@@ -51,7 +51,7 @@ def kept_joints(rig: Rig) -> Bool[np.ndarray, " joints"]:
     """
     deforms = rig.deforms
     parents = rig.skeleton.parents
-    below = carriers(parents, deforms)
+    below = with_ancestors(parents, deforms)
     if not below.any():
         return np.ones(len(parents), dtype=bool)
     return np.asarray(below & _inside(parents, deforms, below))

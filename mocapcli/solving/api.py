@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from mocapcli.errors import InvalidDataError, UnsupportedError
 from mocapcli.formats import read_asset
-from mocapcli.kinematics import carriers, continuous, joint_positions, resample
+from mocapcli.kinematics import continuous, joint_positions, resample, with_ancestors
 from mocapcli.solving.carriers import detached, free_joints, to_local
 from mocapcli.solving.chains import bridge_gaps
 from mocapcli.solving.fitting import Fit, fit_to_rig, with_proportions
@@ -132,7 +132,7 @@ def solve_tracks(
     trust = np.where(np.isfinite(points[..., 0]), np.maximum(trust, 0.3), 0.0)
     pose = solve_pose(points, trust, reference, head, progress, CLEAN if options.model is None else 0.0)
     tracked = np.asarray(np.isfinite(points[..., 0]).any(axis=0))
-    known = carriers(reference.parents, tracked)
+    known = with_ancestors(reference.parents, tracked)
     motion = _motion(tracks, asset.rig.skeleton, pose, reference.size, free, known, fit.points)
     report = _report(tracks, asset, mapping, fit, motion, reference.size, known, model if pose.learned else CLOSED_FORM)
     motion = motion if options.fps is None else resample(motion, options.fps)
