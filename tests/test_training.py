@@ -20,7 +20,7 @@ from mocapcli.kinematics import compose, local_to_world  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, choose_device, load_network, save_network  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
-from mocapcli.network.views import centre_of, decide_facing, lift, project, yaw_to_bins  # noqa: E402
+from mocapcli.network.views import centre_of, lift, project  # noqa: E402
 from mocapcli.training.config import DataConfig, RotationTaskConfig, TrainConfig, load_config  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss  # noqa: E402
@@ -297,22 +297,6 @@ def test_left_and_right_limbs_are_twins() -> None:
     chains = find_chains(skeleton, PoseSampler.of(skeleton).rest)
     assert sum(chain.twin >= 0 for chain in chains) >= 4
     assert sorted(joint for chain in chains for joint in chain.joints) == list(range(skeleton.joints))
-
-
-def test_facing_is_decided_along_the_clip() -> None:
-    """One frame that is sure of the wrong way does not turn a body round."""
-    yaw = torch.zeros(20)
-    logits = 6 * yaw_to_bins(yaw)
-    logits[10] = 8 * yaw_to_bins(torch.tensor(3.14159))
-    assert logits[10].argmax() == 12
-    assert (decide_facing(logits) == 0).all()
-
-
-def test_a_body_that_falls_may_face_the_other_way_from_there() -> None:
-    """Over half a clip is evidence enough, and dearer than a turn within one frame."""
-    behind = 8 * yaw_to_bins(torch.full((10,), 3.14159))
-    logits = torch.cat([8 * yaw_to_bins(torch.zeros(10)), behind])
-    assert decide_facing(logits).tolist() == [0] * 10 + [12] * 10
 
 
 def test_a_varied_rig_is_another_body_in_its_reference_too(creatures: Path) -> None:

@@ -21,7 +21,6 @@ from mocapcli.network.encoder import LIGHT
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.threads import one_thread
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION
-from mocapcli.network.views import bins_to_yaw
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.training.batches import RenderedReference
@@ -74,8 +73,7 @@ def infer(
             placed = stand(rig, rotations, points * rig.size, 1 / noise**2)
             rays = lenses.rays(sight.places.astype(float)) @ level(pitch).T
             placed = fit_to_view(placed, rays, noise * rig.size, root_of(rig), rig.deforms, seen)
-    facing = bins_to_yaw(torch.from_numpy(sight.facing)).double().numpy()
     places = lenses.pixels(sight.places.astype(float))
     return PoseTrack(
-        points * rig.size, rotations, placed, places, noise * rig.size, facing, seen, pitch, float(rig.size)
+        points * rig.size, rotations, placed, places, noise * rig.size, sight.facing, seen, pitch, float(rig.size)
     )

@@ -14,7 +14,6 @@ from mocapcli.capturing.clip import CropClip, crop_tangents
 from mocapcli.network.encoder import unit
 from mocapcli.network.reference import RigBatch, batch_rigs
 from mocapcli.network.video_to_pose import PoseEstimate, VideoToPose
-from mocapcli.network.views import bins_to_yaw
 from mocapcli.training.batches import RenderedReference, collate_views, images_to_tensor
 
 BLOCK = 32  # frames encoded together
@@ -54,7 +53,7 @@ class Scene:
     def look(self, facing: Tensor, stretch: Stretch) -> PoseEstimate:
         """What a stretch shows, its facing being known."""
         part = slice(*stretch)
-        yaw = bins_to_yaw(facing[part]).to(self.tangents)[None]
+        yaw = facing[part].to(self.tangents)[None]
         seen = torch.from_numpy(self.clip.seen[part]).to(yaw.device)[None]
         features = self.features(*stretch)
         glance = self.stage.glance(features, self.queries, self.rig, seen)

@@ -17,11 +17,12 @@ from mocapcli.errors import UnsupportedError
 from mocapcli.whole_file import whole_file
 
 DOUBT = 0.1  # of the rig's size: an expected error as large lowers the confidence to a third
+NOTED_TURN = 5.0  # degrees
 
 
 @dataclass(frozen=True)
 class Report:
-    """How it went. `facing` holds (seconds, yaw in degrees) wherever the decided facing changes."""
+    """How it went. `facing` holds (seconds, yaw in degrees) where it has turned by five degrees since."""
 
     video: str
     rig: str
@@ -82,8 +83,11 @@ def confidence_of(
 def facing_changes(
     facing: Float[np.ndarray, " frames"], times: Float[np.ndarray, " frames"]
 ) -> tuple[tuple[float, float], ...]:
-    changes = np.flatnonzero(np.diff(facing, prepend=np.inf))
-    return tuple((round(float(times[at]), 4), round(float(np.degrees(facing[at])), 1)) for at in changes)
+    noted: list[tuple[float, float]] = []
+    for moment, degrees in zip(times.tolist(), np.degrees(facing).tolist(), strict=True):
+        if not noted or abs((degrees - noted[-1][1] + 180) % 360 - 180) >= NOTED_TURN:
+            noted.append((round(moment, 4), round(degrees, 1)))
+    return tuple(noted)
 
 
 def write_report(path: Path, report: Report) -> None:

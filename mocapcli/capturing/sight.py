@@ -1,8 +1,8 @@
 """Stage 1 along a clip of any length: what the network sees in the crops, under one decided facing.
 
 First every frame's facing is scored, by the network and by what the rig would look like (`comparing`), then one path
-of facings is chosen for the whole clip (Viterbi), then windows are read under it. Only small numbers by frame and joint
-are kept.
+of facings is chosen for the whole clip (Viterbi, and between its bins what the scores say), then windows are read under
+it. Only small numbers by frame and joint are kept.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
@@ -20,7 +20,7 @@ from mocapcli.capturing.looking import BLOCK, OVERLAP, Scene, Stretch
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import VideoToPose
-from mocapcli.network.views import YAW_BINS, decide_facing
+from mocapcli.network.views import YAW_BINS, between_bins, decide_facing
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 from mocapcli.training.batches import RenderedReference
@@ -39,10 +39,10 @@ class Sight:
     spread: Float[np.ndarray, "frames joints"]  # Laplace scale of a coordinate's error
     half_width: Float[np.ndarray, " frames"]  # of the crop at the body's distance
     pitch: Float[np.ndarray, " frames"]  # of the crop's camera, looking down
-    facing: Int[np.ndarray, " frames"]  # yaw bin, of `network.views.YAW_BINS`
+    facing: Float[np.ndarray, " frames"]  # yaw, radians
 
     @classmethod
-    def blank(cls, facing: Int[np.ndarray, " frames"], joints: int) -> "Sight":
+    def blank(cls, facing: Float[np.ndarray, " frames"], joints: int) -> "Sight":
         cells, frames = (len(facing), joints), len(facing)
         each = np.zeros(cells, np.float32), np.zeros(cells, np.float32)
         return cls(np.zeros((*cells, 2), np.float32), *each, np.zeros(frames), np.zeros(frames), facing)
@@ -77,15 +77,16 @@ def see(
 
 def _facing(
     scene: Scene, reference: RenderedReference, model: Model | None, progress: Progress
-) -> Int[Tensor, " frames"]:
-    """The path of facings that the whole clip speaks for."""
-    logits = _scores(scene, scene.glance, BLOCK, progress)
-    logits[torch.from_numpy(~scene.clip.seen)] = 0  # frames that show nothing: all alike
+) -> Float[Tensor, " frames"]:
+    """The yaw of every frame that the whole clip speaks for."""
+    scores = _scores(scene, scene.glance, BLOCK, progress)
+    scores[torch.from_numpy(~scene.clip.seen)] = 0  # frames that show nothing: all alike
     if model is None:
         progress(len(scene.clip))
-        return decide_facing(logits)
-    likeness = Likeness(scene, reference.rig, model)
-    return decide_facing(TRUST * logits + _scores(scene, likeness.scores, COMPARED, progress))
+    else:
+        likeness = Likeness(scene, reference.rig, model)
+        scores = TRUST * scores + _scores(scene, likeness.scores, COMPARED, progress)
+    return between_bins(scores, decide_facing(scores))
 
 
 def _scores(

@@ -15,6 +15,7 @@ from mocapcli.network.procrustes import nearest_rotation
 
 YAW_BINS = 24
 STEADINESS, SUDDEN = 1.0, 10.0  # what a turn by one bin from frame to frame costs, by its square, and any turn at most
+BESIDE, BELIEVED = 3, 0.5  # bins beside the path that may have a say, and how much of their scores is believed
 UPRIGHT = 0.05  # how much more of the rest pose's spread a tipped body must explain than an upright one
 Places = Float[Tensor, "batch frames joints 2"]
 Points = Float[Tensor, "batch frames joints 3"]
@@ -134,3 +135,11 @@ def decide_facing(logits: Float[Tensor, "frames bins"]) -> Int[Tensor, " frames"
     for origin in reversed(back):
         path.append(int(origin[path[-1]]))
     return torch.tensor(path[::-1])
+
+
+def between_bins(logits: Float[Tensor, "frames bins"], path: Int[Tensor, " frames"]) -> Float[Tensor, " frames"]:
+    """The facing (yaw) along a path of bins: not their middles, but where the scores around them point."""
+    beside = torch.arange(-BESIDE, BESIDE + 1, device=logits.device)
+    scores = logits.gather(1, (path[:, None] + beside) % YAW_BINS).double()
+    aside = functional.softmax(BELIEVED * scores, dim=-1) @ beside.double()
+    return torch.remainder((path + aside) * (2 * math.pi / YAW_BINS), 2 * math.pi)
