@@ -35,6 +35,10 @@ EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and h
 STEP = 2  # bins of facing from one that is tried to the next
 SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
 TRUST = 0.5  # in those: they are bolder than they are right
+ASIDE = tuple(7.5 * step for step in range(-4, 5))  # degrees: what is tried once a facing is chosen
+SHARP = 100.0  # what full likeness counts for there, over so many frames on either side …
+LASTING = 24
+CLOSER = 0.7  # … and how much of what they say is believed
 # Frames that lie apart tell nothing of each other.
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE)
 Crops = UInt8[np.ndarray, "frames side side 4"]
@@ -58,17 +62,30 @@ class Likeness:
     def scores(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
         """Of every frame's facings."""
         frames = compared_frames(self.scene.clip.seen, stretch)
+        yaws = bin_centres()[::STEP, None].expand(-1, len(frames))
+        return SURE * every_frame(every_bin(self._tried(yaws, frames, stretch)), frames, stretch)
+
+    @torch.inference_mode()
+    def aside(self, facing: Float[Tensor, " clip"], stretch: Stretch) -> Float[Tensor, "frames tries"]:
+        """How well every frame is met by turns of `ASIDE` away from its facing."""
+        frames = compared_frames(self.scene.clip.seen, stretch)
+        yaws = facing[torch.from_numpy(frames)] + torch.tensor(ASIDE).deg2rad()[:, None]
+        return every_frame(self._tried(yaws, frames, stretch), frames, stretch)
+
+    def _tried(
+        self, yaws: Float[Tensor, "tries compared"], frames: Int[np.ndarray, " compared"], stretch: Stretch
+    ) -> Float[Tensor, "compared tries"]:
         if not len(frames):
-            return torch.zeros(stretch[1] - stretch[0], YAW_BINS)
+            return torch.zeros(0, len(yaws))
         cameras = [self.scene.clip.cameras[frame] for frame in frames]
         film = self.scene.pictures(frames)
         filmed, tried = self._levels(film), []
-        for seen in self.scene.glimpses(bin_centres()[::STEP].tolist(), frames, stretch):
+        for seen in self.scene.glimpses(yaws, frames, stretch):
             drawn = self._drawn(seen, cameras)
             either = torch.from_numpy(np.maximum(film[..., 3], drawn[..., 3]))[:, None].to(filmed[0]) / 255
             pairs = zip(filmed, self._levels(drawn), strict=True)
             tried.append(torch.stack([alike(one, other, either) for one, other in pairs]).mean(0).cpu())
-        return SURE * between(torch.stack(tried, dim=1), frames, stretch)
+        return torch.stack(tried, dim=1)
 
     def _levels(self, crops: Crops) -> list[Features]:
         return self.scene.stage.encoder.levels(unit(images_to_tensor(crops).to(self.scene.tangents.device)))
@@ -131,14 +148,33 @@ def _around(features: Features) -> list[Features]:
     return [padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
 
 
-def between(
-    tried: Float[Tensor, "compared some"], frames: Int[np.ndarray, " compared"], stretch: Stretch
-) -> Float[Tensor, "frames bins"]:
-    """From some frames and facings to all of them, on straight lines."""
-    around = torch.cat([tried, tried[:, :1]], dim=1)[None].double()
-    bins = functional.interpolate(around, size=YAW_BINS + 1, mode="linear", align_corners=True)[0, :, :YAW_BINS]
+def every_bin(tried: Float[Tensor, "compared some"]) -> Float[Tensor, "compared bins"]:
+    """From some facings to all of them, on straight lines around the circle."""
+    if not len(tried):
+        return torch.zeros(0, YAW_BINS)
+    around = torch.cat([tried, tried[:, :1]], dim=1)[:, None].double()
+    return functional.interpolate(around, size=YAW_BINS + 1, mode="linear", align_corners=True)[:, 0, :YAW_BINS]
+
+
+def every_frame(
+    tried: Float[Tensor, "compared tries"], frames: Int[np.ndarray, " compared"], stretch: Stretch
+) -> Float[Tensor, "frames tries"]:
+    """From some frames to all of them, on straight lines; of none that was seen: nothing is better than anything."""
     every = np.arange(*stretch)
-    return torch.from_numpy(np.stack([np.interp(every, frames, column) for column in bins.numpy().T], axis=1)).float()
+    if not len(frames):
+        return torch.zeros(len(every), tried.shape[1])
+    return torch.from_numpy(np.stack([np.interp(every, frames, column) for column in tried.numpy().T], axis=1)).float()
+
+
+def closer(likeness: Float[Tensor, "frames tries"]) -> Float[Tensor, " frames"]:
+    """How far aside (radians) of its facing a clip points, by what `Likeness.aside` says of it.
+
+    A body that is seen to face a little aside goes on being seen so: many frames are asked at once.
+    """
+    columns = likeness.T.double()
+    lasting = functional.avg_pool1d(columns, 2 * LASTING + 1, 1, LASTING, count_include_pad=False).T
+    share = functional.softmax(SHARP * lasting, dim=-1)
+    return CLOSER * (share @ torch.tensor(ASIDE).deg2rad().double())
 
 
 def _numbers(values: Tensor) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One rig and one clip before the network that looks at them: picture features are kept for the next look."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -61,7 +61,7 @@ class Scene:
 
     @torch.inference_mode()
     def glimpses(
-        self, yaws: Iterable[float], frames: Int[np.ndarray, " frames"], stretch: Stretch
+        self, yaws: Float[Tensor, "tries frames"], frames: Int[np.ndarray, " frames"], stretch: Stretch
     ) -> Iterator[PoseEstimate]:
         """What single frames of a stretch show under each of some facings, every frame by itself."""
         features = self.features(*stretch)[torch.from_numpy(frames - stretch[0])]
@@ -69,7 +69,7 @@ class Scene:
         alone = torch.zeros_like(tangents, dtype=torch.bool)
         glance = self.stage.glance(features, self.queries, self.rig, alone)
         for yaw in yaws:
-            yield self.stage.decide(features, glance, self.rig, tangents, alone, torch.full_like(tangents, yaw))
+            yield self.stage.decide(features, glance, self.rig, tangents, alone, yaw.to(tangents)[None])
 
     def pictures(self, frames: Int[np.ndarray, " frames"]) -> UInt8[np.ndarray, "frames side side 4"]:
         with self._lock:  # the clip's file is read from one place at a time

@@ -1,10 +1,11 @@
 """Stage 1 along a clip of any length: what the network sees in the crops, under one decided facing.
 
 First every frame's facing is scored, by the network and by what the rig would look like (`comparing`), then one path
-of facings is chosen for the whole clip (Viterbi, and between its bins what the scores say), then windows are read under
-it. Only small numbers by frame and joint are kept.
+of facings is chosen for the whole clip (Viterbi, between its bins what the scores say, and what looks most alike near
+that), then windows are read under it. Only small numbers by frame and joint are kept.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +16,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
-from mocapcli.capturing.comparing import TRUST, Likeness
+from mocapcli.capturing.comparing import TRUST, Likeness, closer
 from mocapcli.capturing.looking import BLOCK, OVERLAP, Scene, Stretch
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import VideoToPose
-from mocapcli.network.views import YAW_BINS, between_bins, decide_facing
+from mocapcli.network.views import between_bins, decide_facing
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 from mocapcli.training.batches import RenderedReference
 
-LOOKS = 3  # at every frame: its facing scored, facings compared, its pose
+LOOKS = 4  # at every frame: its facing scored, facings compared, those near the best compared closer, its pose
 COMPARED = 2 * BLOCK  # frames in which facings are compared together
 Progress = Callable[[int], object]
 
@@ -82,23 +83,23 @@ def _facing(
     scores = _scores(scene, scene.glance, BLOCK, progress)
     scores[torch.from_numpy(~scene.clip.seen)] = 0  # frames that show nothing: all alike
     if model is None:
-        progress(len(scene.clip))
-    else:
-        likeness = Likeness(scene, reference.rig, model)
-        scores = TRUST * scores + _scores(scene, likeness.scores, COMPARED, progress)
-    return between_bins(scores, decide_facing(scores))
+        progress(2 * len(scene.clip))
+        return between_bins(scores, decide_facing(scores))
+    likeness = Likeness(scene, reference.rig, model)
+    scores = TRUST * scores + _scores(scene, likeness.scores, COMPARED, progress)
+    facing = between_bins(scores, decide_facing(scores))
+    aside = closer(_scores(scene, partial(likeness.aside, facing), COMPARED, progress))
+    return torch.remainder(facing + aside, 2 * math.pi)
 
 
 def _scores(
     scene: Scene, score: Callable[[Stretch], Tensor], length: int, progress: Progress
-) -> Float[Tensor, "frames bins"]:
-    """Scores of every frame's facing, a stretch at a time."""
-    frames = len(scene.clip)
-    scores = torch.zeros(frames, YAW_BINS)
+) -> Float[Tensor, "frames tries"]:
+    """Scores of every frame's facings, a stretch at a time."""
+    frames, scores = len(scene.clip), []
     stretches = [(first, min(first + length, frames)) for first in range(0, frames, length)]
-    for (first, last), found in zip(
-        stretches, side_by_side(score, stretches, at_once(scene.tangents.device)), strict=True
-    ):
-        scores[first:last] = found
+    found = side_by_side(score, stretches, at_once(scene.tangents.device))
+    for (first, last), part in zip(stretches, found, strict=True):
+        scores.append(part)
         progress(last - first)
-    return scores
+    return torch.cat(scores)
