@@ -23,7 +23,7 @@ from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import Features, unit
 from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
-from mocapcli.network.views import YAW_BINS, bin_centres, tilt_matrix
+from mocapcli.network.views import bin_centres, tilt_matrix
 from mocapcli.network.whole_pose import BONES_ALONE
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model, prepare, render
@@ -32,13 +32,10 @@ from mocapcli.training.samples import with_mask
 from mocapcli.types import Rig
 
 EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
-STEP = 2  # bins of facing from one that is tried to the next
 SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
 TRUST = 0.5  # in those: they are bolder than they are right
-ASIDE = tuple(7.5 * step for step in range(-4, 5))  # degrees: what is tried once a facing is chosen
-SHARP = 100.0  # what full likeness counts for there, over so many frames on either side …
-LASTING = 24
-CLOSER = 0.7  # … and how much of what they say is believed
+ASIDE = tuple(7.5 * step for step in range(-3, 4))  # degrees: what is tried once a facing is chosen
+SHARP, LASTING = 100.0, 24  # what full likeness counts for there, and frames on either side that are asked
 # Frames that lie apart tell nothing of each other.
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE)
 Crops = UInt8[np.ndarray, "frames side side 4"]
@@ -62,8 +59,8 @@ class Likeness:
     def scores(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
         """Of every frame's facings."""
         frames = compared_frames(self.scene.clip.seen, stretch)
-        yaws = bin_centres()[::STEP, None].expand(-1, len(frames))
-        return SURE * every_frame(every_bin(self._tried(yaws, frames, stretch)), frames, stretch)
+        yaws = bin_centres()[:, None].expand(-1, len(frames))
+        return SURE * every_frame(self._tried(yaws, frames, stretch), frames, stretch)
 
     @torch.inference_mode()
     def aside(self, facing: Float[Tensor, " clip"], stretch: Stretch) -> Float[Tensor, "frames tries"]:
@@ -148,14 +145,6 @@ def _around(features: Features) -> list[Features]:
     return [padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
 
 
-def every_bin(tried: Float[Tensor, "compared some"]) -> Float[Tensor, "compared bins"]:
-    """From some facings to all of them, on straight lines around the circle."""
-    if not len(tried):
-        return torch.zeros(0, YAW_BINS)
-    around = torch.cat([tried, tried[:, :1]], dim=1)[:, None].double()
-    return functional.interpolate(around, size=YAW_BINS + 1, mode="linear", align_corners=True)[:, 0, :YAW_BINS]
-
-
 def every_frame(
     tried: Float[Tensor, "compared tries"], frames: Int[np.ndarray, " compared"], stretch: Stretch
 ) -> Float[Tensor, "frames tries"]:
@@ -174,7 +163,7 @@ def closer(likeness: Float[Tensor, "frames tries"]) -> Float[Tensor, " frames"]:
     columns = likeness.T.double()
     lasting = functional.avg_pool1d(columns, 2 * LASTING + 1, 1, LASTING, count_include_pad=False).T
     share = functional.softmax(SHARP * lasting, dim=-1)
-    return CLOSER * (share @ torch.tensor(ASIDE).deg2rad().double())
+    return share @ torch.tensor(ASIDE).deg2rad().double()
 
 
 def _numbers(values: Tensor) -> np.ndarray:
