@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mocapcli.network.graph import DepthLevels, gather_parents
-from mocapcli.network.kinematics import forward_kinematics, world_to_local_rotations
+from mocapcli.network.graph import gather_parents
+from mocapcli.network.kinematics import world_to_local_rotations
 from mocapcli.network.procrustes import axial
 
 Rotations = Float[Tensor, "batch frames joints 3 3"]
@@ -55,13 +55,6 @@ def world_rotation_loss(
 def position_loss(predicted: Points, truth: Points, weights: Weights, smooth: float = 1e-3) -> Float[Tensor, ""]:
     """Mean distance of joints."""
     return masked_mean(((predicted - truth).square().sum(-1) + smooth**2).sqrt(), weights)
-
-
-def fk_position_loss(
-    local: Rotations, translations: Points, truth: Points, levels: DepthLevels, weights: Weights
-) -> Float[Tensor, ""]:
-    """Mean distance of joints after forward kinematics."""
-    return position_loss(forward_kinematics(local, translations, levels)[1], truth, weights)
 
 
 def velocity_loss(

@@ -44,9 +44,10 @@ def test_rotations_reach_back_into_stage_one(creatures: Path) -> None:
     network, batch = MotionNetwork(NETWORK), BatchStream(creatures, SMALL)[0]
     estimate = look_at(network.video_to_pose, batch, batch.told)
     nothing = PoseWeights(**dict.fromkeys(PoseWeights.__dataclass_fields__, 0.0))
-    loss, parts = joint_loss(network, batch, estimate, nothing, torch.zeros(len(batch.owner), dtype=torch.bool))
+    by_rotations = replace(SMALL, weights=nothing)
+    loss, parts = joint_loss(network, batch, estimate, by_rotations, torch.zeros(len(batch.owner), dtype=torch.bool))
     loss.backward()
-    assert {"local", "world"} <= parts.keys()
+    assert {"local", "world", "fk", "fk_speed"} <= parts.keys()
     for part in (network.video_to_pose.encoder.out.weight, network.rotation.read_out[-1].weight):
         assert part.grad is not None and part.grad.abs().max() > 0 and torch.isfinite(part.grad).all()
 

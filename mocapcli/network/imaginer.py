@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mocapcli.network.attention import GraphTransformer
-from mocapcli.network.graph import fold_levels
 from mocapcli.network.kinematics import local_to_world_rotations, matrix_to_rotation_vector, world_to_local_rotations
 from mocapcli.network.reference import NameEmbedding, RigBatch
 from mocapcli.network.rotation_features import STATIC_FEATURES, static_features
@@ -79,19 +78,6 @@ def turns_of(world: Float[Tensor, "batch poses joints 3 3"], rig: RigBatch) -> T
     turns = world_to_local_rotations(deltas, rig.parents)
     roots = (rig.parents < 0)[:, None, :, None, None]
     return matrix_to_rotation_vector(torch.where(roots, _without_heading(turns), turns)) / TURN
-
-
-def places(world: Float[Tensor, "batch poses joints 3 3"], rig: RigBatch) -> Float[Tensor, "batch poses joints 3"]:
-    """Where joints stand in sizes, the root where the reference pose has it; bones are as long as there."""
-    deltas = world @ rig.reference_rotations[:, None].transpose(-1, -2)
-    root = (rig.parents < 0)[..., None]
-    parents = rig.parents.clamp_min(0)
-    above = rig.reference_positions.gather(1, parents[..., None].expand(-1, -1, 3))
-    bones = torch.where(root, rig.reference_positions, rig.reference_positions - above)
-    index = parents[:, None, :, None, None].expand(deltas.shape)
-    carried = torch.where(root[:, None, :, :, None], torch.eye(3).to(deltas), deltas.gather(2, index))
-    steps = (carried @ bones[:, None, :, :, None])[..., 0]
-    return fold_levels(rig.levels, steps, lambda own, before, _: before + own if len(before) else own)
 
 
 def _without_heading(turns: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:

@@ -54,6 +54,17 @@ class RotationTaskConfig:
 
 
 @dataclass(frozen=True)
+class RotationWeights:
+    """How much each part of stage 2's loss counts."""
+
+    local: float = 1.0
+    world: float = 0.7
+    turning: float = 0.3  # from frame to frame
+    fk: float = 2.0  # where joints stand by forward kinematics …
+    fk_speed: float = 1.0  # … and move
+
+
+@dataclass(frozen=True)
 class RefineTaskConfig:
     """Starts and iterations of stage 3; clips are those of the data."""
 
@@ -81,6 +92,7 @@ class TrainConfig:
     rotation: RotationTaskConfig = field(default_factory=RotationTaskConfig)
     refine: RefineTaskConfig = field(default_factory=RefineTaskConfig)
     imagine: ImagineTaskConfig = field(default_factory=ImagineTaskConfig)
+    rotation_weights: RotationWeights = field(default_factory=RotationWeights)
     steps: int = 20_000
     lr: float = 1e-3
     warmup: int = 200

@@ -11,7 +11,8 @@ from mocapcli.network.model import MotionNetwork
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import tilt_matrix
 from mocapcli.training.batches import Batch
-from mocapcli.training.objectives import PoseWeights, pose_loss, upright
+from mocapcli.training.config import TrainConfig
+from mocapcli.training.objectives import pose_loss, upright
 from mocapcli.training.rotation import RotationBatch, rotation_loss
 
 ROTATIONS = 0.5  # weight of stage 2's loss beside stage 1's
@@ -23,13 +24,14 @@ def joint_loss(
     network: MotionNetwork,
     batch: Batch,
     estimate: PoseEstimate,
-    weights: PoseWeights,
+    config: TrainConfig,
     given: Bool[Tensor, " batch"],
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Stage 1's loss, and stage 2's on what stage 1 found, or on the truth in clips where that is given."""
-    total, parts = pose_loss(estimate, batch, weights)
+    total, parts = pose_loss(estimate, batch, config.weights)
     asked = rotation_batch(estimate, batch, given)
-    turned, angles = rotation_loss(network.rotation(asked.positions, asked.rig, asked.noise), asked)
+    output = network.rotation(asked.positions, asked.rig, asked.noise)
+    turned, angles = rotation_loss(output, asked, config.rotation_weights)
     return total + ROTATIONS * turned, parts | angles
 
 

@@ -18,9 +18,10 @@ from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
+from mocapcli.network.kinematics import places_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
-from mocapcli.training.config import RotationTaskConfig
+from mocapcli.training.config import RotationTaskConfig, RotationWeights
 from mocapcli.training.poses import pose_world
 from mocapcli.training.samples import RIG_CHANGE, SceneRig
 from mocapcli.training.stream import FamilyStream, choose_entry, scene_rig, share_out
@@ -89,8 +90,11 @@ class RotationStream(FamilyStream[RotationBatch]):
         return drawn[place : place + clips]
 
 
-def rotation_loss(output: RotationOutput, batch: RotationBatch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Local and world angles, and turning from frame to frame; every rig counts the same."""
+def rotation_loss(
+    output: RotationOutput, batch: RotationBatch, weights: RotationWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Local and world angles, turning from frame to frame, and where joints stand and move by forward kinematics; every
+    rig counts the same."""
     joints, bones = joint_shares(batch.rig, output.world.shape[1])
     frames = torch.ones(output.world.shape[:2], dtype=torch.bool, device=joints.device)
     parts = {
@@ -98,7 +102,10 @@ def rotation_loss(output: RotationOutput, batch: RotationBatch) -> tuple[Tensor,
         "world": losses.world_rotation_loss(output.world, batch.world, bones, smooth=SMOOTH),
         "turning": losses.angular_velocity_loss(output.world, batch.world, bones, frames),
     }
-    total = parts["local"] + 0.7 * parts["world"] + 0.3 * parts["turning"]
+    stands, should = (places_of(world, batch.rig) for world in (output.world, batch.world))
+    parts["fk"] = losses.position_loss(stands, should, joints)
+    parts["fk_speed"] = losses.velocity_loss(stands, should, joints, frames)
+    total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
     return total, {name: value.detach() for name, value in parts.items()}
 
 

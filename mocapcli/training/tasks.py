@@ -105,7 +105,7 @@ class RotationTask:
         network.rotation.low_precision = config.half
         output = network.rotation(batch.positions, batch.rig, batch.noise)
         network.rotation.low_precision = False
-        return rotation_loss(output, batch)
+        return rotation_loss(output, batch, config.rotation_weights)
 
     def figures(self, network: MotionNetwork, batch: RotationBatch) -> dict[str, float]:
         return rotation_figures(network.rotation, batch)
@@ -178,7 +178,7 @@ class JointTask(PoseTask):
         with precision(batch.crops.device, config.half):
             estimate = look_at(network.video_to_pose, batch, batch.told)
         share = max(config.true_positions, 1 - 2 * done)  # nearly all at first, few in the end
-        return joint_loss(network, batch, estimate, config.weights, batch.chance < share)
+        return joint_loss(network, batch, estimate, config, batch.chance < share)
 
     def figures(self, network: MotionNetwork, batch: Batch) -> dict[str, float]:
         estimate = look_at(network.video_to_pose, batch, None)

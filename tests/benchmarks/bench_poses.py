@@ -24,7 +24,8 @@ from mocapcli.data.cache import Cache, Entry, open_cache
 from mocapcli.data.videos import film, random_view
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world, polar
-from mocapcli.network.imaginer import places, posed, turns_of
+from mocapcli.network.imaginer import posed, turns_of
+from mocapcli.network.kinematics import places_of
 from mocapcli.network.model import load_network
 from mocapcli.network.reference import RigBatch, batch_rigs
 from mocapcli.training.config import DataConfig
@@ -124,7 +125,7 @@ def spread_out(poses: np.ndarray, count: int) -> np.ndarray:
 def standing(world: np.ndarray, rig: RigBatch) -> np.ndarray:
     """Joints around their centre, headings taken out."""
     turned = posed(turns_of(torch.from_numpy(world[None]), rig), rig)
-    return places(turned, rig)[0].numpy()
+    return places_of(turned, rig)[0].numpy()
 
 
 def apart(first: np.ndarray, second: np.ndarray, deforms: np.ndarray) -> np.ndarray:
