@@ -111,6 +111,31 @@ def local_to_world(parents: Int[np.ndarray, " joints"], local: Matrices) -> Matr
     return world
 
 
+def carried(
+    rotations: Float[np.ndarray, "frames joints 3 3"],
+    bones: Float[np.ndarray, "joints 3"],
+    parents: Int[np.ndarray, " joints"],
+    roots: Float[np.ndarray, "frames joints 3"],
+) -> Float[np.ndarray, "frames joints 3"]:
+    """Where joints stand under world rotations; `bones` lie in their parents' axes, of `roots` only roots are read."""
+    placed = np.array(roots)
+    for joints in depth_levels(parents)[1:]:
+        above = parents[joints]
+        placed[:, joints] = placed[:, above] + np.einsum("fjab,jb->fja", rotations[:, above], bones[joints])
+    return placed
+
+
+def bones_in_parents(
+    positions: Float[np.ndarray, "joints 3"],
+    rotations: Float[np.ndarray, "joints 3 3"],
+    parents: Int[np.ndarray, " joints"],
+) -> Float[np.ndarray, "joints 3"]:
+    """Each joint's offset in its parent's axes, from where a pose has them in the world; a root's is nothing."""
+    above = np.maximum(parents, 0)
+    local = np.einsum("jba,jb->ja", rotations[above], positions - positions[above])
+    return np.asarray(np.where(parents[:, None] >= 0, local, 0.0))
+
+
 def world_to_local(parents: Int[np.ndarray, " joints"], world: Matrices) -> Matrices:
     local = np.array(world)
     children = np.flatnonzero(parents >= 0)

@@ -1,7 +1,6 @@
 """`mocap capture` and what goes wrong: one clear line, an exit code, no file left half done."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from capture_helpers import TINY, film_mp4, save_tiny, tiny_network
 from cli_helpers import run
+from mocapcli import installed
 from mocapcli.formats import write_asset
 from mocapcli.network.model import save_network
 from mocapcli.render.movie import write_mp4
@@ -98,7 +98,7 @@ def test_rigs_that_cannot_be_animated(capsys, folder: Path, tmp_path: Path) -> N
 
 
 def test_without_torch(capsys, folder: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(sys.modules["mocapcli.capturing"], "find_spec", lambda name: None if name == "torch" else name)
+    monkeypatch.setattr(installed, "find_spec", lambda name: None if name == "torch" else name)
     arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "-o", tmp_path / "out.glb")
     assert "pip install 'mocapcli[network]'" in failed(capsys, 1, *arguments)
 

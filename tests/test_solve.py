@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from mocapcli import installed
 from mocapcli.errors import InvalidDataError, ReadError, UnsupportedError
 from mocapcli.kinematics import joint_positions, resize_pose
 from mocapcli.network.model import MotionNetwork, NetworkConfig, save_network
 from mocapcli.network.reference import reference_of_asset
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
-from mocapcli.solving import api, pose
+from mocapcli.solving import pose
 from mocapcli.solving.api import Solution
 from mocapcli.solving.axes import TURNS
 from mocapcli.solving.chains import (
@@ -205,6 +206,6 @@ def test_a_model_that_is_none_is_refused(tmp_path):
 
 
 def test_without_torch_one_line_names_the_extra(monkeypatch):
-    monkeypatch.setattr(api, "find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr(installed, "find_spec", lambda name: None if name == "torch" else object())
     with pytest.raises(UnsupportedError, match=r"pip install 'mocapcli\[network\]'"):
         solved(tracks_of(truth()))

@@ -5,22 +5,15 @@ finds the pose, `refine`, `polish` and `steady` improve it, `motion` puts it on 
 asked for.
 """
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mocapcli.errors import UnsupportedError
+from mocapcli.installed import need_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from mocapcli.types import Asset, Motion, Rig
-
-
-def check_installed() -> None:
-    """Say how to get what the modules of this package import, before one is imported."""
-    if any(find_spec(library) is None for library in ("torch", "roma", "safetensors")):
-        raise UnsupportedError("capture needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")
 
 
 def capture(
@@ -35,7 +28,7 @@ def capture(
     `options` are the fields of `mocapcli.capturing.options.Options`, those of `mocap capture`; `progress` is told
     stage, frames just done and frames in all.
     """
-    check_installed()
+    need_network("capture")
     from mocapcli.capturing.api import capture_video, silent
     from mocapcli.capturing.options import Options
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 
 from mocapcli.capturing.windows import takeover, window_length, windows
-from mocapcli.kinematics import depth_levels, matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.kinematics import bones_in_parents, carried, depth_levels, matrix_to_quat, quat_to_matrix, slerp
 from mocapcli.network.reference import RigReference, batch_rigs
 from mocapcli.network.rotation_head import RotationHead
 
@@ -53,7 +53,8 @@ def stand(
     roots = root_of(reference)
     out = np.empty_like(points)
     for part in _runs(len(points), reference.joints):
-        placed = _carried(reference, rotations[part])
+        turns = quat_to_matrix(rotations[part])
+        placed = carried(turns, bones_of(reference), reference.parents, np.zeros((*turns.shape[:2], 3)))
         for root in np.flatnonzero(reference.parents < 0):
             mine = roots == root
             counted = mine & reference.deforms if (mine & reference.deforms).any() else mine
@@ -66,20 +67,7 @@ def stand(
 
 def bones_of(reference: RigReference) -> Float[np.ndarray, "joints 3"]:
     """Each joint's offset in its parent's axes, in the reference pose; a root's is nothing."""
-    above = np.maximum(reference.parents, 0)
-    bones = reference.reference_positions - reference.reference_positions[above]
-    local = np.einsum("jba,jb->ja", reference.reference_rotations[above], bones)
-    return np.asarray(np.where(reference.parents[:, None] >= 0, local, 0.0))
-
-
-def _carried(reference: RigReference, rotations: Quaternions) -> Points:
-    """Forward kinematics from roots at the origin."""
-    world, bones = quat_to_matrix(rotations), bones_of(reference)
-    placed = np.zeros((*rotations.shape[:2], 3))
-    for joints in depth_levels(reference.parents)[1:]:
-        above = reference.parents[joints]
-        placed[:, joints] = placed[:, above] + np.einsum("fjab,jb->fja", world[:, above], bones[joints])
-    return placed
+    return bones_in_parents(reference.reference_positions, reference.reference_rotations, reference.parents)
 
 
 def root_of(reference: RigReference) -> Int[np.ndarray, " joints"]:

@@ -37,9 +37,9 @@ def adapt(
 
     What was learnt is kept, so that it is done once for a rig; asked for more time, it goes on where it stopped.
     """
-    from mocapcli.capturing import check_installed
+    from mocapcli.installed import need_network
 
-    check_installed()
+    need_network("learning a rig")
     from mocapcli.adapting.api import adapt_rig
     from mocapcli.capturing.models import load_model
     from mocapcli.capturing.rigs import read_rig, with_reference

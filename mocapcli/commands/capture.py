@@ -146,11 +146,11 @@ def capture(
     """
     if not any((output, confidence, report, preview, view, debug_dir)):
         raise UsageError("nothing to do", remedy="say where to write with -o FILE")
-    from mocapcli.capturing import check_installed
     from mocapcli.capturing.options import Options
     from mocapcli.commands.capture_many import Many, are_many, capture_many
+    from mocapcli.installed import need_network
 
-    check_installed()
+    need_network("capture")
     options = Options(segment=segment, box=_box(box), mask=mask, segment_model=segment_model, subject=subject, fov=fov)
     options = replace(options, model=model, adapt=adapt, adapter=adapter, reference=reference, start=start, end=end)
     options = replace(options, fps=fps, root=root)

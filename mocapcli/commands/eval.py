@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from mocapcli.installed import need_network
+
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -118,7 +120,7 @@ def evaluate(
     to write, what is done so far is kept beside it: the same command goes on after a kill.
     """
     given: dict[str, Any] = dict(locals())
-    _need_network()
+    need_network("mocap eval")
     from mocapcli.evaluation import command
     from mocapcli.evaluation.request import Request
     from mocapcli.evaluation.settings import Models
@@ -130,12 +132,3 @@ def evaluate(
     hands = Hands(given.pop("engine"), given.pop("workers"))
     request = Request(files=compared, models=models, hands=hands, refine_iterations=given.pop("refine"), **given)
     command.evaluate(request, get_plugins().metrics)
-
-
-def _need_network() -> None:
-    from importlib.util import find_spec
-
-    from mocapcli.errors import UnsupportedError
-
-    if any(find_spec(name) is None for name in ("torch", "roma", "safetensors")):
-        raise UnsupportedError("mocap eval needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")

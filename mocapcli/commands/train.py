@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mocapcli.errors import UnsupportedError
+from mocapcli.installed import need_network
 
 SettingsOption = Annotated[
     list[str] | None,
@@ -51,10 +51,9 @@ def train(
 
     The folder holds the state, the weights (`best` and `last`), log.csv, curves.png and TensorBoard's files.
     """
-    try:
-        import torch
-    except ImportError:
-        raise UnsupportedError("training needs torch", remedy="pip install 'mocapcli[network]'") from None
+    need_network("training")
+    import torch
+
     from mocapcli.network.model import choose_device, parameter_count
     from mocapcli.training.config import load_config
     from mocapcli.training.data import prepare_cache

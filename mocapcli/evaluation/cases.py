@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 
 from mocapcli.errors import PluginError
 from mocapcli.extensions import Metric
-from mocapcli.kinematics import depth_levels, motion_world, polar
+from mocapcli.kinematics import bones_in_parents, carried, motion_world, polar
 from mocapcli.metrics import Comparison, Pose, Subject, facing_turns
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import Camera
@@ -71,14 +71,8 @@ def pose_from_rotations(
     roots: Float[np.ndarray, "frames joints 3"],
 ) -> Pose:
     """Forward kinematics of world rotations with the reference pose's bones; of `roots` only roots are read."""
-    reference, parents = subject.reference_positions, subject.parents
-    positions = roots.copy()
-    for level in depth_levels(parents)[1:]:
-        above = parents[level]
-        bones = reference[level] - reference[above]
-        offsets = np.einsum("jba,jb->ja", subject.reference_rotations[above], bones)
-        positions[:, level] = positions[:, above] + np.einsum("fjab,jb->fja", rotations[:, above], offsets)
-    return Pose(positions, rotations)
+    bones = bones_in_parents(subject.reference_positions, subject.reference_rotations, subject.parents)
+    return Pose(carried(rotations, bones, subject.parents, roots), rotations)
 
 
 def copy_pose(

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mocapcli.errors import InvalidDataError, UnsupportedError
+from mocapcli.errors import InvalidDataError
 from mocapcli.formats import read_asset
+from mocapcli.installed import need_network
 from mocapcli.kinematics import continuous, joint_positions, resample, with_ancestors
 from mocapcli.solving.carriers import detached, free_joints, to_local
 from mocapcli.solving.chains import bridge_gaps
@@ -114,7 +114,7 @@ def solve_tracks(
 ) -> Solution:
     """The animation and how it went."""
     options = options or SolveOptions()
-    needs_network()
+    need_network("solving")
     from mocapcli.network.reference import reference_of_asset
     from mocapcli.solving.pose import CLEAN, CLOSED_FORM, choose_head, solve_pose
 
@@ -137,12 +137,6 @@ def solve_tracks(
     report = _report(tracks, asset, mapping, fit, motion, reference.size, known, model if pose.learned else CLOSED_FORM)
     motion = motion if options.fps is None else resample(motion, options.fps)
     return Solution(motion, replace(report, frames=motion.frames, fps=motion.fps))
-
-
-def needs_network() -> None:
-    """One line instead of a traceback where torch is not installed."""
-    if any(find_spec(name) is None for name in ("torch", "roma", "safetensors")):
-        raise UnsupportedError("solving needs torch, roma and safetensors", remedy="pip install 'mocapcli[network]'")
 
 
 def _check_enough(seen: Points, mapping: JointMap) -> None:
