@@ -60,8 +60,8 @@ class RotationWeights:
     local: float = 1.0
     world: float = 0.7
     turning: float = 0.3  # from frame to frame
-    fk: float = 2.0  # where joints stand by forward kinematics …
-    fk_speed: float = 1.0  # … and move
+    fk: float = 0.5  # where joints stand by forward kinematics …
+    fk_speed: float = 0.25  # … and move
 
 
 @dataclass(frozen=True)
