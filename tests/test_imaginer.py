@@ -15,11 +15,11 @@ from mocapcli.data.cache import open_cache  # noqa: E402
 from mocapcli.data.splits import training_frames  # noqa: E402
 from mocapcli.kinematics import motion_world, quat_to_matrix  # noqa: E402
 from mocapcli.network.imaginer import TURN, Imaginer, ImaginerConfig, posed, turns_of  # noqa: E402
-from mocapcli.network.kinematics import places_of  # noqa: E402
 from mocapcli.network.model import LEARNT_FROM, MotionNetwork, NetworkConfig, digest_of, load_network  # noqa: E402
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
+from mocapcli.network.whole_pose import places_of  # noqa: E402
 from mocapcli.training.config import DataConfig, ImagineTaskConfig, TrainConfig  # noqa: E402
 from mocapcli.training.imagine import ImagineStream, imagine_loss, known_poses  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
@@ -85,7 +85,7 @@ def test_places_are_those_of_forward_kinematics(creature: Asset) -> None:
     motion = Motion("turns", 30.0, source.rotations[:6], np.tile(skeleton.rest_translations, (6, 1, 1)))
     reference = reference_of_asset(creature.with_motions([motion]))
     rig, world = batch_rigs([reference], torch.float64), motion_world(skeleton, motion)
-    found = places_of(torch.from_numpy(world[None, ..., :3, :3]), rig)[0].numpy()
+    found = places_of(torch.from_numpy(world[None, ..., :3, :3]), rig.anchors)[0].numpy()
     wanted = world[..., :3, 3] / reference.size
     assert np.allclose(found - found[:, :1], wanted - wanted[:, :1], atol=1e-6)
 

@@ -6,8 +6,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from mocapcli import losses, metrics
-from mocapcli.network.kinematics import places_of
 from mocapcli.network.rotation_head import RotationOutput
+from mocapcli.network.whole_pose import places_of
 from mocapcli.training.config import RotationWeights
 from mocapcli.training.rotation import RotationBatch, rotation_loss
 from network_helpers import BODY, as_batch, make_rig, random_turns
@@ -122,7 +122,7 @@ def test_training_counts_where_joints_end_up():
     """The same turn costs more at a hip than at a hand, for the leg goes along; the truth costs next to nothing."""
     rig, positions, truth = as_batch(make_rig(np.random.default_rng(8)))
     batch = RotationBatch(rig, positions, torch.zeros(positions.shape[:3]).double(), truth)
-    stands = places_of(truth, rig)
+    stands = places_of(truth, rig.anchors)
     torch.testing.assert_close(stands - stands[:, :, :1], positions - positions[:, :, :1], atol=1e-6, rtol=0)
 
     def parts(world: torch.Tensor) -> dict[str, float]:

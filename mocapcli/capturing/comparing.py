@@ -24,7 +24,7 @@ from mocapcli.network.encoder import Features, unit
 from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import bin_centres, tilt_matrix
-from mocapcli.network.whole_pose import BONES_ALONE
+from mocapcli.network.whole_pose import BONES_ALONE, around
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model, prepare, render
 from mocapcli.training.batches import images_to_tensor
@@ -34,7 +34,7 @@ from mocapcli.types import Rig
 EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
 SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
 TRUST = 0.5  # in those: they are bolder than they are right
-ASIDE = tuple(7.5 * step for step in range(-3, 4))  # degrees: what is tried once a facing is chosen
+ASIDE = torch.deg2rad(7.5 * torch.arange(-3, 4))  # what is tried once a facing is chosen
 SHARP, LASTING = 100.0, 24  # what full likeness counts for there, and frames on either side that are asked
 # Frames that lie apart tell nothing of each other.
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE)
@@ -66,7 +66,7 @@ class Likeness:
     def aside(self, facing: Float[Tensor, " clip"], stretch: Stretch) -> Float[Tensor, "frames tries"]:
         """How well every frame is met by turns of `ASIDE` away from its facing."""
         frames = compared_frames(self.scene.clip.seen, stretch)
-        yaws = facing[torch.from_numpy(frames)] + torch.tensor(ASIDE).deg2rad()[:, None]
+        yaws = facing[torch.from_numpy(frames)] + ASIDE[:, None]
         return every_frame(self._tried(yaws, frames, stretch), frames, stretch)
 
     def _tried(
@@ -160,10 +160,8 @@ def closer(likeness: Float[Tensor, "frames tries"]) -> Float[Tensor, " frames"]:
 
     A body that is seen to face a little aside goes on being seen so: many frames are asked at once.
     """
-    columns = likeness.T.double()
-    lasting = functional.avg_pool1d(columns, 2 * LASTING + 1, 1, LASTING, count_include_pad=False).T
-    share = functional.softmax(SHARP * lasting, dim=-1)
-    return share @ torch.tensor(ASIDE).deg2rad().double()
+    lasting = around(likeness.double()[None], LASTING)[0]
+    return functional.softmax(SHARP * lasting, dim=-1) @ ASIDE.double()
 
 
 def _numbers(values: Tensor) -> np.ndarray:

@@ -1,15 +1,10 @@
 """Differentiable pose maths on torch: the twin of `mocapcli.kinematics`, batched over rigs, by depth levels."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from mocapcli.network.graph import DepthLevels, fold_levels, gather_parents
-
-if TYPE_CHECKING:
-    from mocapcli.network.reference import RigBatch
 
 Rotations = Float[Tensor, "batch frames joints 3 3"]
 Points = Float[Tensor, "batch frames joints 3"]
@@ -31,17 +26,6 @@ def forward_kinematics(local: Rotations, translations: Points, levels: DepthLeve
         levels, affine(local, translations), lambda own, above, _: above @ own if len(above) else own
     )
     return matrices[..., :3, :3], matrices[..., :3, 3]
-
-
-def places_of(world: Rotations, rig: "RigBatch") -> Points:
-    """Where joints stand in sizes, the root where the reference pose has it; bones are as long as there."""
-    root = rig.parents < 0
-    bones = rig.reference_positions[:, None]
-    bones = torch.where(root[:, None, :, None], bones, bones - gather_parents(bones, rig.parents))
-    carried = gather_parents(world @ rig.reference_rotations[:, None].transpose(-1, -2), rig.parents)
-    carried = torch.where(root[:, None, :, None, None], torch.eye(3).to(carried), carried)
-    steps = (carried @ bones[..., None])[..., 0]
-    return fold_levels(rig.levels, steps, lambda own, above, _: above + own if len(above) else own)
 
 
 def affine(rotations: Rotations, translations: Points) -> Float[Tensor, "batch frames joints 4 4"]:

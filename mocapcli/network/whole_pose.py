@@ -163,6 +163,13 @@ def place_joints(anchors: Anchors, deltas: Rotations, bones: Points) -> Points:
     return fold_levels(anchors.levels, torch.cat([deltas, bones[..., None]], dim=-1), _place)[..., 3]
 
 
+def places_of(world: Rotations, anchors: Anchors) -> Points:
+    """Where joints stand in sizes, roots where the reference pose has them; bones are as long as there."""
+    reference = anchors.positions[:, None].expand(*world.shape[:3], 3)
+    bones = from_roots(reference, bone_vectors(reference, anchors)[1], anchors)
+    return place_joints(anchors, world @ anchors.rotations[:, None].transpose(-1, -2), bones)
+
+
 def around(values: Float[Tensor, "batch frames *item"], reach: int) -> Float[Tensor, "batch frames *item"]:
     """Means over so many frames on either side, as far as there are any."""
     in_time = values.flatten(2).transpose(1, 2)

@@ -13,8 +13,8 @@ from mocapcli.data import compact
 from mocapcli.data.windows import random_of, training_part
 from mocapcli.kinematics import motion_world, polar, resize_pose
 from mocapcli.network.imaginer import Imaginer, Turns, posed, turns_of
-from mocapcli.network.kinematics import places_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
+from mocapcli.network.whole_pose import places_of
 from mocapcli.training.poses import lengths_beyond
 from mocapcli.training.rotation import BESIDE_DEFORMING, frames_of, known_pose, map_reference
 from mocapcli.training.stream import HELD_RIGS, FamilyStream, choose_entry, share_out
@@ -121,7 +121,7 @@ def imagine_figures(imaginer: Imaginer, batch: ImagineBatch) -> dict[str, float]
 
 
 def _around_centre(world: Float[Tensor, "batch poses joints 3 3"], rig: RigBatch) -> Turns:
-    points = places_of(world, rig)
+    points = places_of(world, rig.anchors)
     middle: Tensor = (points * _shares(rig)[:, None, :, None]).sum(2, keepdim=True)
     return points - middle
 

@@ -18,9 +18,9 @@ from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
-from mocapcli.network.kinematics import places_of
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
+from mocapcli.network.whole_pose import places_of
 from mocapcli.training.config import RotationTaskConfig, RotationWeights
 from mocapcli.training.poses import pose_world
 from mocapcli.training.samples import RIG_CHANGE, SceneRig
@@ -102,7 +102,7 @@ def rotation_loss(
         "world": losses.world_rotation_loss(output.world, batch.world, bones, smooth=SMOOTH),
         "turning": losses.angular_velocity_loss(output.world, batch.world, bones, frames),
     }
-    stands, should = (places_of(world, batch.rig) for world in (output.world, batch.world))
+    stands, should = (places_of(world, batch.rig.anchors) for world in (output.world, batch.world))
     parts["fk"] = losses.position_loss(stands, should, joints)
     parts["fk_speed"] = losses.velocity_loss(stands, should, joints, frames)
     total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()

@@ -25,9 +25,9 @@ from mocapcli.data.videos import film, random_view
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world, polar
 from mocapcli.network.imaginer import posed, turns_of
-from mocapcli.network.kinematics import places_of
 from mocapcli.network.model import load_network
 from mocapcli.network.reference import RigBatch, batch_rigs
+from mocapcli.network.whole_pose import places_of
 from mocapcli.training.config import DataConfig
 from mocapcli.training.filming import reference_of
 from mocapcli.training.poses import PoseSampler, pose_world
@@ -125,7 +125,7 @@ def spread_out(poses: np.ndarray, count: int) -> np.ndarray:
 def standing(world: np.ndarray, rig: RigBatch) -> np.ndarray:
     """Joints around their centre, headings taken out."""
     turned = posed(turns_of(torch.from_numpy(world[None]), rig), rig)
-    return places_of(turned, rig)[0].numpy()
+    return places_of(turned, rig.anchors)[0].numpy()
 
 
 def apart(first: np.ndarray, second: np.ndarray, deforms: np.ndarray) -> np.ndarray:
