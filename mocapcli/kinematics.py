@@ -144,11 +144,12 @@ def world_to_local(parents: Int[np.ndarray, " joints"], world: Matrices) -> Matr
 
 
 def depth_levels(parents: Int[np.ndarray, " joints"]) -> list[Int[np.ndarray, " level"]]:
-    """Joints by depth, roots first: what can be computed side by side."""
-    depth = np.zeros(len(parents), dtype=np.int64)
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            depth[joint] = depth[parent] + 1
+    """Joints by depth, roots first: what can be computed side by side. Parents may stand behind their children."""
+    depth, above = (parents >= 0).astype(np.int64), np.array(parents)
+    for _ in range(len(parents).bit_length()):  # every look goes twice as far up
+        known = above >= 0
+        depth[known] += depth[above[known]]
+        above[known] = above[above[known]]
     order = np.argsort(depth, kind="stable")  # not one pass a level: a hostile chain is as deep as it is long
     return np.split(order, np.cumsum(np.bincount(depth))[:-1])
 
@@ -178,6 +179,15 @@ def with_ancestors(
         if carries[joint] and parents[joint] >= 0:
             carries[parents[joint]] = True
     return carries
+
+
+def ancestry(parents: Int[np.ndarray, " joints"]) -> Bool[np.ndarray, "joints joints"]:
+    """Whether the column's joint is the row's, or above it."""
+    above = np.eye(len(parents), dtype=bool)
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            above[joint] |= above[parent]
+    return above
 
 
 def motion_world(skeleton: Skeleton, motion: Motion) -> Float[np.ndarray, "frames joints 4 4"]:

@@ -22,6 +22,7 @@ class Subject:
     reference_positions: Float[np.ndarray, "joints 3"]
     reference_rotations: Float[np.ndarray, "joints 3 3"]
     size: float  # metres
+    carriers: Int[np.ndarray, " joints"] | None = None  # whose turns move each joint; None: its parent's
 
     @cached_property
     def shown(self) -> Bool[np.ndarray, " joints"]:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mocapcli.errors import InvalidDataError, ReadError, WriteError
+from mocapcli.loose_feet import legs_of_feet
 from mocapcli.types import Asset
 from mocapcli.whole_file import whole_file
 
@@ -121,4 +122,7 @@ def rig_digest(asset: Asset, use_clips: bool) -> str:
     for values in parts:
         rounded = np.round(np.asarray(values, dtype=np.float64), 5) + 0.0  # no negative zeros
         digest.update(str(rounded.shape).encode() + rounded.tobytes())
+    legs = legs_of_feet(asset.rig)
+    if (legs >= 0).any():  # what was learnt before loose feet went with their legs is learnt anew
+        digest.update(legs.tobytes())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ import torch
 from mocapcli.adapting.imagined import imagined_clips
 from mocapcli.data.simplify import simplify_asset
 from mocapcli.data.windows import random_of
+from mocapcli.loose_feet import legs_of_feet
 from mocapcli.network.imaginer import Imaginer
 from mocapcli.render.scene import prepare
 from mocapcli.training.batches import Batch, RenderedReference, collate
@@ -45,7 +46,8 @@ class RigScenes:
         own = self.light.motions
         shown, known = (*(own if self.use_clips else ()), *self._imagined()), own[0] if own else None
         sampler = PoseSampler.of(self.light.rig.skeleton, shown, known)
-        return SceneRig(self.light.with_motions(shown), prepare(self.light.rig), sampler)
+        legs = legs_of_feet(self.light.rig)
+        return SceneRig(self.light.with_motions(shown), prepare(self.light.rig), sampler, legs)
 
     def _imagined(self) -> list[Motion]:
         if self.imaginer is None:

@@ -58,12 +58,15 @@ def to_motion(
 def _local(
     pose: PoseTrack, reference: RigReference, skeleton: Skeleton, moving: Bool[np.ndarray, " joints"]
 ) -> tuple[Float[np.ndarray, "frames joints 4"], Float[np.ndarray, "frames joints 3"]]:
-    """Under their parents. A joint off its rest place in the reference pose keeps the reference's offset."""
+    """Under their parents. A joint off its rest place in the reference pose keeps the reference's offset.
+
+    Loose feet travel with their legs.
+    """
     if pose.rotations is None or pose.placed is None:
         raise ValueError("stage 2 has not been asked")
     offsets = bones_of(reference)
     off = np.linalg.norm(offsets - skeleton.rest_translations, axis=-1) > SAME * reference.size
-    free = (skeleton.parents < 0) | off
+    free = (skeleton.parents < 0) | off | (reference.carriers != skeleton.parents)
     return to_local(skeleton, pose.rotations, pose.placed, free, moving)
 
 

@@ -65,7 +65,7 @@ class Problem:
         """Only joints that deform are looked at, the surer the more."""
         if pose.rotations is None or pose.placed is None:
             raise ValueError("stage 2 has not been asked")
-        parents = torch.tensor(reference.parents)[None]
+        parents = torch.tensor(reference.carriers)[None]
         world = roma.unitquat_to_rotmat(torch.from_numpy(pose.rotations[part]))[None]
         tangents = (pose.places[part] - full.centre) / float(full.focal) * (1, -1)
         noise = pose.noise[part] / pose.size

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
+from mocapcli.capturing.turning import feet_along
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.errors import MocapError
 from mocapcli.kinematics import continuous, matrix_to_quat, quat_to_matrix, slerp
@@ -71,7 +72,7 @@ def refine(
     steady = STEADY_SECONDS * rate_of(clip)
     rotations = steady_turns(pose.rotations, rotations, steady)
     placed = pose.placed + blurred(placed - pose.placed, steady)
-    return replace(pose, rotations=rotations, placed=placed)
+    return replace(pose, rotations=rotations, placed=feet_along(reference, rotations, placed))
 
 
 def steady_turns(before: Quaternions, after: Quaternions, frames: float) -> Quaternions:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.kinematics import bones_in_parents, carried, depth_levels, matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.loose_feet import feet_on_legs
 from mocapcli.network.reference import RigReference, batch_rigs
 from mocapcli.network.rotation_head import RotationHead
 
@@ -54,8 +55,8 @@ def stand(
     out = np.empty_like(points)
     for part in _runs(len(points), reference.joints):
         turns = quat_to_matrix(rotations[part])
-        placed = carried(turns, bones_of(reference), reference.parents, np.zeros((*turns.shape[:2], 3)))
-        for root in np.flatnonzero(reference.parents < 0):
+        placed = carried(turns, bones_of(reference), reference.carriers, np.zeros((*turns.shape[:2], 3)))
+        for root in np.flatnonzero(reference.carriers < 0):
             mine = roots == root
             counted = mine & reference.deforms if (mine & reference.deforms).any() else mine
             share = weights[part][:, counted] / weights[part][:, counted].sum(axis=1, keepdims=True)
@@ -65,16 +66,26 @@ def stand(
     return out
 
 
+def feet_along(reference: RigReference, rotations: Quaternions, placed: Points) -> Points:
+    """Joints (metres) of a rig whose legs were turned since it stood: loose feet are where they end now."""
+    if reference.legs is None or (reference.legs < 0).all():
+        return placed
+    world, known = np.tile(np.eye(4), (*placed.shape[:2], 1, 1)), np.tile(np.eye(4), (reference.joints, 1, 1))
+    world[..., :3, :3], world[..., :3, 3] = quat_to_matrix(rotations), placed
+    known[:, :3, :3], known[:, :3, 3] = reference.reference_rotations, reference.reference_positions
+    return np.asarray(feet_on_legs(world, known, reference.parents, reference.legs)[..., :3, 3])
+
+
 def bones_of(reference: RigReference) -> Float[np.ndarray, "joints 3"]:
-    """Each joint's offset in its parent's axes, in the reference pose; a root's is nothing."""
-    return bones_in_parents(reference.reference_positions, reference.reference_rotations, reference.parents)
+    """Each joint's offset in the axes of what carries it, in the reference pose; a root's is nothing."""
+    return bones_in_parents(reference.reference_positions, reference.reference_rotations, reference.carriers)
 
 
 def root_of(reference: RigReference) -> Int[np.ndarray, " joints"]:
     """The root of each joint's tree."""
     roots = np.arange(reference.joints)
-    for joints in depth_levels(reference.parents)[1:]:
-        roots[joints] = roots[reference.parents[joints]]
+    for joints in depth_levels(reference.carriers)[1:]:
+        roots[joints] = roots[reference.carriers[joints]]
     return roots
 
 

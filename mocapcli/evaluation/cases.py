@@ -56,6 +56,7 @@ def subject_of(reference: RigReference) -> Subject:
         reference.reference_positions,
         reference.reference_rotations,
         float(reference.size),
+        reference.carriers,
     )
 
 
@@ -71,8 +72,9 @@ def pose_from_rotations(
     roots: Float[np.ndarray, "frames joints 3"],
 ) -> Pose:
     """Forward kinematics of world rotations with the reference pose's bones; of `roots` only roots are read."""
-    bones = bones_in_parents(subject.reference_positions, subject.reference_rotations, subject.parents)
-    return Pose(carried(rotations, bones, subject.parents, roots), rotations)
+    carriers = subject.parents if subject.carriers is None else subject.carriers
+    bones = bones_in_parents(subject.reference_positions, subject.reference_rotations, carriers)
+    return Pose(carried(rotations, bones, carriers, roots), rotations)
 
 
 def copy_pose(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import motion_world, polar, rest_world
+from mocapcli.loose_feet import legs_of_feet
 from mocapcli.network.anchors import Anchors
 from mocapcli.network.graph import DepthLevels, SkeletonGraph, build_graph, build_levels
 from mocapcli.types import Asset, Mesh, Motion, Rig
@@ -37,6 +38,12 @@ class RigReference:
     reference_rotations: Float[np.ndarray, "joints 3 3"]
     size: float
     name_grams: Int[np.ndarray, "joints grams"]
+    legs: Int[np.ndarray, " joints"] | None = None  # of loose feet, else -1; None: there are none
+
+    @property
+    def carriers(self) -> Int[np.ndarray, " joints"]:
+        """Whose turns move each joint: its parent's, a loose foot's leg's."""
+        return self.parents if self.legs is None else np.where(self.legs >= 0, self.legs, self.parents)
 
     @property
     def joints(self) -> int:
@@ -68,6 +75,7 @@ def reference_of_rig(rig: Rig, motion: Motion | None = None, frame: int = 0) -> 
         polar(pose[:, :3, :3])[0],
         rig_size(rig, pose),
         np.stack([hash_name(name) for name in rig.skeleton.names]),
+        legs_of_feet(rig),
     )
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import motion_world, rest_world
+from mocapcli.loose_feet import strongest_joints
 from mocapcli.render.camera import Camera, Number, fit
 from mocapcli.render.capsules import capsule_mesh
 from mocapcli.render.rasteriser import Images, draw
@@ -62,12 +63,7 @@ class Model:
     @cached_property
     def vertex_joints(self) -> Int[np.ndarray, " vertices"]:
         """The joint with most weight on each vertex (-1: fixed in the world)."""
-        if not len(self.mesh.vertices):
-            return np.zeros(0, np.int32)
-        strongest = self.mesh.skin_weights.argmax(axis=1)
-        binds = self.mesh.skin_indices[np.arange(len(strongest)), strongest]
-        joints: np.ndarray = self.mesh.bind_joints[binds]
-        return joints
+        return strongest_joints(self.mesh)
 
 
 def prepare(rig: Rig, mesh: Mesh | None = None, *, max_texture_side: int = MAX_SIDE) -> Model:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.formats import read_asset
 from mocapcli.installed import need_network
 from mocapcli.kinematics import continuous, joint_positions, resample, with_ancestors
+from mocapcli.loose_feet import legs_of_feet, motion_on_legs
 from mocapcli.solving.carriers import detached, free_joints, to_local
 from mocapcli.solving.chains import bridge_gaps
 from mocapcli.solving.fitting import Fit, fit_to_rig, with_proportions
@@ -133,7 +134,8 @@ def solve_tracks(
     pose = solve_pose(points, trust, reference, head, progress, CLEAN if options.model is None else 0.0)
     tracked = np.asarray(np.isfinite(points[..., 0]).any(axis=0))
     known = with_ancestors(reference.parents, tracked)
-    motion = _motion(tracks, asset.rig.skeleton, pose, reference.size, free, known, fit.points)
+    legs = detached(legs_of_feet(asset.rig), free)
+    motion = _motion(tracks, asset.rig.skeleton, pose, reference.size, free, known, legs, fit.points)
     report = _report(tracks, asset, mapping, fit, motion, reference.size, known, model if pose.learned else CLOSED_FORM)
     motion = motion if options.fps is None else resample(motion, options.fps)
     return Solution(motion, replace(report, frames=motion.frames, fps=motion.fps))
@@ -157,14 +159,19 @@ def _motion(
     size: float,
     free: Bool[np.ndarray, " joints"],
     known: Bool[np.ndarray, " joints"],
+    legs: Int[np.ndarray, " joints"],
     points: Points,
 ) -> Motion:
-    """Only free joints travel; what nothing is known of stays at rest; the lowest joint is as low as in the tracks."""
+    """Only free joints travel, and loose feet with their legs. What nothing is known of stays at rest.
+
+    The lowest joint is as low as in the tracks.
+    """
 
     def lifted(height: float) -> Motion:
         places = pose.positions * size + np.array([0.0, height, 0.0])
         rotations, translations = to_local(skeleton, pose.rotations, places, free, known)
-        return Motion(tracks.name, tracks.fps, continuous(rotations), translations)
+        turned = Motion(tracks.name, tracks.fps, continuous(rotations), translations)
+        return motion_on_legs(turned, skeleton, legs)
 
     return lifted(_ground_offset(skeleton, lifted(0.0), points))
 

@@ -22,7 +22,6 @@ from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forge
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
 from mocapcli.network.whole_pose import places_of
 from mocapcli.training.config import RotationTaskConfig, RotationWeights
-from mocapcli.training.poses import pose_world
 from mocapcli.training.samples import RIG_CHANGE, SceneRig
 from mocapcli.training.stream import FamilyStream, choose_entry, scene_rig, share_out
 from mocapcli.types import Asset, Motion, Rig
@@ -139,8 +138,7 @@ def _clip(scene: SceneRig, random: np.random.Generator, task: RotationTaskConfig
     if not plain and random.random() < OTHER_BONES:
         asset = other_body(asset, bone_factors(asset.rig.skeleton, random, RIG_CHANGE))
     if not plain and random.random() < INVENTED:
-        skeleton = asset.rig.skeleton
-        world = pose_world(skeleton, scene.sampler.sample(task.frames, FPS, random), skeleton.rest_translations)
+        world = scene.invented(asset, random, task.frames, FPS)
     else:
         world = _real(asset, random, task)
     reference = known_pose(asset.rig, asset.motions, random)

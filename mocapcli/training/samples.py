@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from mocapcli.data.appearance import Appearance, bone_factors, change_appearance, other_body
 from mocapcli.data.videos import random_lights
-from mocapcli.kinematics import quat_to_matrix
+from mocapcli.kinematics import quat_to_matrix, rest_world
+from mocapcli.loose_feet import feet_on_legs, legs_of_feet
 from mocapcli.render.camera import Camera, orbit_rotation, perspective
 from mocapcli.render.rasteriser import draw
 from mocapcli.render.scene import Model, pose_points, prepare
@@ -50,12 +51,14 @@ class SceneRig:
     asset: Asset
     model: Model
     sampler: PoseSampler
+    legs: Int[np.ndarray, " joints"]  # of loose feet
 
     @classmethod
     def of(cls, asset: Asset, invent_only: bool = False) -> "SceneRig":
         """`invent_only`: of the rig's clips nothing is known but the reference pose, the first one's first frame."""
         motions, known = (() if invent_only else asset.motions), asset.motions[0] if asset.motions else None
-        return cls(asset, prepare(asset.rig), PoseSampler.of(asset.rig.skeleton, motions, known))
+        sampler = PoseSampler.of(asset.rig.skeleton, motions, known)
+        return cls(asset, prepare(asset.rig), sampler, legs_of_feet(asset.rig))
 
     def varied(self, random: np.random.Generator) -> "SceneRig":
         """Another rig of the same joints: bones and girth far from the given ones, the reference pose's too."""
@@ -101,7 +104,7 @@ class SceneRig:
         """World matrices of such a clip; in that share of the real ones the whole body falls, as invented ones do."""
         real = bool(self.asset.motions) and random.random() < real_share
         if not real:
-            return self._invented(random, frames, fps)
+            return self.invented(self.asset, random, frames, fps)
         world = self._real(random, frames, fps)
         return fall(random, frames, fps) @ world if random.random() < falls else world
 
@@ -114,9 +117,13 @@ class SceneRig:
         local = quat_to_matrix(motion.rotations[chosen])
         return pose_world(self.asset.rig.skeleton, local, motion.translations[chosen])
 
-    def _invented(self, random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames joints 4 4"]:
-        skeleton = self.asset.rig.skeleton
-        return pose_world(skeleton, self.sampler.sample(frames, fps, random), skeleton.rest_translations)
+    def invented(
+        self, asset: Asset, random: np.random.Generator, frames: int, fps: float
+    ) -> Float[np.ndarray, "frames joints 4 4"]:
+        """World matrices of an invented clip of the rig, or of another body of its joints."""
+        skeleton = asset.rig.skeleton
+        world = pose_world(skeleton, self.sampler.sample(frames, fps, random), skeleton.rest_translations)
+        return feet_on_legs(world, rest_world(skeleton), skeleton.parents, self.legs)
 
     def reference_views(
         self, world: Float[np.ndarray, "joints 4 4"], side: int
