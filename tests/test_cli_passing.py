@@ -32,6 +32,7 @@ CAPTURE = {
     "--root": ("none", "root", "none"),
     "--polish": (9, "polish", 9),
     "--refine-iterations": (3, "refine_iterations", 3),
+    "--match": (7, "match", 7),
     "--steady": (2.5, "steady", 2.5),
     "--filter": ("smooth", "filter", ("smooth",)),
     "--output": ("o.glb", "output", (Path("o.glb"),)),

@@ -186,3 +186,24 @@ def test_stage_3_takes_part_where_it_is_asked_for(capsys, unseen: Cache, model: 
     )
     assert code == 2
     assert "holds no refiner" in err
+
+
+def test_limbs_are_swung_where_it_is_asked_for(capsys, unseen: Cache, model: Path) -> None:
+    arguments = ("--setting", "e2e", "--model", model, "--per-family", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        steps = []
+
+        def twisted(matcher, pose, clip, full):
+            steps.append(0 if matcher is None else matcher.steps)
+            return pose if matcher is None else replace(pose, rotations=np.roll(pose.rotations, 1, axis=1))
+
+        patch.setattr("mocapcli.evaluation.predictors.match", twisted)
+        plain, swung = (evaluated(capsys, unseen, *arguments, *more)["rows"] for more in ((), ("--match", 3)))
+        assert set(steps) == {0, 3}, "a model whose encoder was trained here does without, unless it is asked"
+    assert "unrefined" not in plain
+    assert swung["unrefined"] == plain["ours"]
+    assert swung["ours"]["rotation_local_deg"] != plain["ours"]["rotation_local_deg"]
+    command = ("eval", "--split", "unseen", "--cache", unseen.folder, "--setting", "v2p", "--model", model)
+    code, _, err = run(capsys, *command, "--match", 3)
+    assert code == 2
+    assert "--match is for the setting that ends in rotations" in err

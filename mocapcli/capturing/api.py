@@ -11,6 +11,7 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.deliver import check_outputs, deliver
 from mocapcli.capturing.inference import PoseTrack, infer
+from mocapcli.capturing.matching import Matcher, match
 from mocapcli.capturing.models import Model, load_model, network_for
 from mocapcli.capturing.motion import to_motion
 from mocapcli.capturing.options import Options
@@ -30,7 +31,7 @@ from mocapcli.types import Asset, Motion, Rig
 from mocapcli.video.frames import Picture, Request
 from mocapcli.video.read import Video, open_video
 
-SPEED = ("subject", "crops", "rig", "pose", "rotation", "refinement", "polish", "motion", "writing")
+SPEED = ("subject", "crops", "rig", "pose", "rotation", "refinement", "matching", "polish", "motion", "writing")
 Progress = Callable[[str, int, int], object]  # stage, frames just done, frames in all (0: nobody knows)
 
 
@@ -133,6 +134,9 @@ def _capture(
         pose = refine(
             network, slim.light.rig, reference.rig, pose, clip, full, rounds, lambda done: tell("refinement", done)
         )
+    with watch.stage("matching"):
+        matcher = Matcher.of(network, drawn, reference.rig, options.match)
+        pose = match(matcher, pose, clip, full, lambda done: tell("matching", done))
     with watch.stage("polish"):
         pose = polish(pose, reference.rig, clip.confidence, full, options.polish)
     with watch.stage("motion"):

@@ -36,6 +36,7 @@ class Options:
     root: RootMotion = "full"
     polish: int = 0  # iterations
     refine_iterations: int | None = None  # None: one, where the model holds stage 3
+    match: int | None = None  # steps of swinging limbs onto the film; None: the usual, where the model can compare
     steady: float | int = STEADY_HERTZ  # what is faster is taken for jitter; 0: nothing is
     filter: tuple[str, ...] = ()  # as `mocap convert --filter`
     confidence: Path | None = None
@@ -48,7 +49,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self.adapt_seconds  # noqa: B018 - a wrong time is told at once
-        for name in ("polish", "refine_iterations", "steady"):
+        for name in ("polish", "refine_iterations", "match", "steady"):
             if (getattr(self, name) or 0) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative")
         if (self.refine_iterations or 0) > MOST_ROUNDS:

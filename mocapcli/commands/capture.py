@@ -79,6 +79,16 @@ RefineIterationsOption = Annotated[
         show_default="1 if the model can",
     ),
 ]
+MatchOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Steps of swinging limbs until the drawn rig lies on the film; 0: none, which is faster.",
+        min=0,
+        max=10_000,
+        show_default="60 if the model can",
+    ),
+]
 SteadyOption = Annotated[
     float, typer.Option(metavar="HERTZ", help="What is faster is jitter, and goes; 0: nothing is.", min=0)
 ]
@@ -122,6 +132,7 @@ def capture(
     root: RootOption = "full",
     polish: PolishOption = 0,
     refine_iterations: RefineIterationsOption = None,
+    match: MatchOption = None,
     steady: SteadyOption = 5.0,
     filters: FiltersOption = None,
     confidence: ConfidenceOption = None,
@@ -154,7 +165,7 @@ def capture(
     options = Options(segment=segment, box=_box(box), mask=mask, segment_model=segment_model, subject=subject, fov=fov)
     options = replace(options, model=model, adapt=adapt, adapter=adapter, reference=reference, start=start, end=end)
     options = replace(options, fps=fps, root=root)
-    options = replace(options, polish=polish, refine_iterations=refine_iterations, steady=steady)
+    options = replace(options, polish=polish, refine_iterations=refine_iterations, match=match, steady=steady)
     options = replace(options, filter=tuple(filters or ()))
     options = replace(options, output=tuple(output or ()), confidence=confidence, report=report, preview=preview)
     options = replace(options, view=view, debug_dir=debug_dir, keep_clips=keep_clips, overwrite=overwrite)

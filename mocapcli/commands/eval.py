@@ -58,6 +58,10 @@ RefineOption = Annotated[
         show_default="as capture",
     ),
 ]
+MatchOption = Annotated[
+    int | None,
+    typer.Option("--match", help="Steps of swinging limbs onto the film, in e2e.", min=0, show_default="as capture"),
+]
 FamilyOption = Annotated[
     int | None, typer.Option(help="At most so many windows of a family.", min=1, show_default="all")
 ]
@@ -101,6 +105,7 @@ def evaluate(
     appearance: AppearanceOption = "own",
     adapt: AdaptOption = "off",
     refine: RefineOption = None,
+    match: MatchOption = None,
     per_family: FamilyOption = None,
     seed: SeedOption = 0,
     speed: SpeedOption = False,

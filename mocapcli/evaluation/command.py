@@ -99,7 +99,7 @@ def job_of(request: Request, metrics: Metrics, stack: ExitStack) -> Job:
     tell_skipped(cache)
     shard = parse_shard(request.shard)
     look, budget = cast(Appearance, request.appearance), parse_budget(request.adapt)
-    scene = Scene(look, request.seed, budget, request.refine_iterations)
+    scene = Scene(look, request.seed, budget, request.refine_iterations, request.match)
     recipe = Recipe(cache.folder, request.setting, request.models, scene, tuple(metrics))
     setting = recipe.build()
     windows = evaluation_windows(cache, cast(Split, request.split), request.per_family, request.seed)
@@ -140,6 +140,7 @@ def run_of(request: Request, cache: Cache, setting: Setting, metrics: Metrics) -
         "appearance": getattr(setting, "appearance", None),
         "adapt": parse_budget(request.adapt),
         "refine_iterations": request.refine_iterations,
+        "match": request.match,
         "metrics": list(metrics),
         "seed": request.seed,
         "commit": code_commit(),

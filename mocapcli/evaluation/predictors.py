@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 
 from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.inference import PoseTrack, infer
+from mocapcli.capturing.matching import Matcher, match
 from mocapcli.capturing.options import STEADY_HERTZ
 from mocapcli.capturing.refine import refine
 from mocapcli.capturing.steady import steady
@@ -48,7 +49,7 @@ class Prediction:
     noise: Float[np.ndarray, "frames joints"] | None = None  # expected deviation of a coordinate, metres
     travels: bool = True  # whether the positions hold the root's path
     roots: Float[np.ndarray, "frames joints 3"] | None = None  # where the rotated rig's roots stand, if not there
-    unrefined: "Prediction | None" = None  # what it would be without stage 3
+    unrefined: "Prediction | None" = None  # what it would be without stage 3 and matching
 
 
 @runtime_checkable
@@ -58,7 +59,7 @@ class Predictor(Protocol):
 
 @dataclass
 class NetworkPredictor:
-    """Stage 1, if asked to rotate stage 2, and so many rounds of stage 3, as `mocap capture` runs them.
+    """Stage 1, if asked to rotate stage 2, rounds of stage 3 and steps of matching, as `mocap capture` runs them.
 
     With `adapt_seconds` the network learns each rig first, for so long, from renders and never from the rig's clips.
     """
@@ -69,6 +70,7 @@ class NetworkPredictor:
     refine_iterations: int = 0
     adapt_threads: int = 0
     compare: bool = True  # facings by what the rig would look like
+    match_steps: int = 0
     hertz: float = STEADY_HERTZ  # what is faster is taken for jitter
     _rigs: OrderedDict[int, "_Known"] = field(default_factory=OrderedDict, repr=False)
 
@@ -80,15 +82,23 @@ class NetworkPredictor:
             model = known.model if self.compare else None
             first = infer(known.network, known.reference, clip, full, self.rotate, model=model)
             pose = refine(known.network, asset.rig, known.reference.rig, first, clip, full, self.refine_iterations)
+            pose = match(known.matcher, pose, clip, full)
         found, unrefined = (as_prediction(steady(one, footage.fps, self.hertz)) for one in (pose, first))
-        return replace(found, unrefined=unrefined) if self.refine_iterations else found
+        return replace(found, unrefined=unrefined) if self.refines else found
+
+    @property
+    def refines(self) -> bool:
+        """Whether anything follows stage 2."""
+        return self.rotate and (self.refine_iterations > 0 or self.match_steps > 0)
 
     def _known(self, asset: Asset) -> "_Known":
         """Renders of the rig, and the network that serves it, kept for its further clips."""
         key = id(asset)
         if key not in self._rigs:
             reference = reference_of(asset, self.network.config.side)
-            self._rigs[key] = _Known(asset, reference, self._serving(asset), drawable(asset.rig))
+            serving, model = self._serving(asset), drawable(asset.rig)
+            matcher = Matcher.of(serving, model, reference.rig, self.match_steps) if self.rotate else None
+            self._rigs[key] = _Known(asset, reference, serving, model, matcher)
             if len(self._rigs) > HELD_RIGS:
                 self._rigs.popitem(last=False)
         self._rigs.move_to_end(key)
@@ -114,3 +124,4 @@ class _Known:
     reference: RenderedReference
     network: MotionNetwork
     model: Model | None
+    matcher: Matcher | None

@@ -25,6 +25,7 @@ class Request:
     appearance: str = "own"
     adapt: str = "off"
     refine_iterations: int | None = None
+    match: int | None = None
     per_family: int | None = None
     seed: int = 0
     shard: str | None = None
@@ -62,6 +63,8 @@ def check(request: Request) -> None:
         raise UsageError("--adapt is for settings that start from videos", remedy="--setting v2p or e2e")
     if request.refine_iterations and (request.split is None or request.setting != "e2e"):
         raise UsageError("--refine-iterations is for the setting that ends in rotations", remedy="--setting e2e")
+    if request.match and (request.split is None or request.setting != "e2e"):
+        raise UsageError("--match is for the setting that ends in rotations", remedy="--setting e2e")
     check_outputs(request)
 
 

@@ -41,6 +41,7 @@ class Scene:
     seed: int = 0
     adapt_seconds: float | None = None  # for which each rig is learnt first; none of its clips is
     refine_iterations: int | None = None  # rounds of stage 3; None: as capture does
+    match: int | None = None  # steps; None: as capture does
     adapt_threads: int = 0  # all cores, unless several workers share them
 
 
@@ -61,7 +62,8 @@ def build_setting(name: str, models: Models, scene: Scene = Scene()) -> Setting:
 
 
 def predictors(networks: dict[str, MotionNetwork], rotate: bool, scene: Scene) -> "dict[str, Predictor]":
-    """Stage 3 is run of models that hold it; one of them must, where it is asked for."""
+    """Stage 3 is run of models that hold it; one of them must, where it is asked for. Matched is what is ours."""
+    from mocapcli.capturing.matching import steps_of
     from mocapcli.capturing.refine import iterations_of
     from mocapcli.evaluation.predictors import NetworkPredictor
 
@@ -71,7 +73,10 @@ def predictors(networks: dict[str, MotionNetwork], rotate: bool, scene: Scene) -
     for row, network in networks.items():
         turns = rotate and "rotation" in network.config.stages
         rounds = iterations_of(network, scene.refine_iterations) if turns and network.refiner is not None else 0
-        found[row] = NetworkPredictor(network, turns, scene.adapt_seconds, rounds, scene.adapt_threads)
+        steps = steps_of(network, scene.match) if turns and row != DIRECT else 0
+        found[row] = NetworkPredictor(
+            network, turns, scene.adapt_seconds, rounds, scene.adapt_threads, match_steps=steps
+        )
     return found
 
 

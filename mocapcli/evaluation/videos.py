@@ -20,7 +20,7 @@ from mocapcli.metrics import Pose, Subject
 from mocapcli.network.reference import RigReference, reference_of_asset
 from mocapcli.types import Asset
 
-UNREFINED = "unrefined"  # ours without stage 3
+UNREFINED = "unrefined"  # ours as stage 2 leaves it
 Points = Float[np.ndarray, "frames joints 3"]
 
 
@@ -75,9 +75,9 @@ class VideoToRotations:
         return (CLOSED_FORM, *([FACTORISED] if self.predictors else []), *each)
 
     def refines(self, row: str) -> bool:
-        """Whether stage 3 takes part in the row that the others are compared with."""
+        """Whether stage 3 or matching takes part in the row that the others are compared with."""
         predictor = self.predictors[row]
-        return row == self.factorised and isinstance(predictor, NetworkPredictor) and predictor.refine_iterations > 0
+        return row == self.factorised and isinstance(predictor, NetworkPredictor) and predictor.refines
 
     @property
     def factorised(self) -> str:
@@ -107,13 +107,13 @@ class VideoToRotations:
         jobs: dict[str, Job] = {}
         for row, predictor in self.predictors.items():
             if isinstance(predictor, NetworkPredictor):
-                first = replace(predictor, rotate=False, refine_iterations=0)
+                first = replace(predictor, rotate=False, refine_iterations=0, match_steps=0)
                 jobs[f"stage 1 ({row})"] = partial(first.predict, scene.asset, scene.footage)
                 if predictor.rotate:
                     head = predictor.network.rotation
                     jobs[f"stage 2 ({row})"] = partial(run_head, head, points, reference)
-                if predictor.refine_iterations:
-                    both = replace(predictor, refine_iterations=0)
+                if predictor.refines:
+                    both = replace(predictor, refine_iterations=0, match_steps=0)
                     jobs[f"stages 1 and 2 ({row})"] = partial(both.predict, scene.asset, scene.footage)
             jobs[f"end to end ({row})"] = partial(predictor.predict, scene.asset, scene.footage)
         return {**jobs, "closed form": partial(closed_form, points, reference)}

@@ -38,6 +38,10 @@ class Encoder(nn.Module):
         """What two pictures are compared by."""
         return [self(crops)]
 
+    def details(self, crops: Crops) -> list[Features]:
+        """What one picture is laid over another by: finer than that."""
+        return [self(crops)]
+
 
 class SmallEncoder(Encoder):
     """A U-Net of about a million parameters: down to 1/16, back up to 1/4 of the crop.

@@ -148,6 +148,10 @@ class ImagenetEncoder(Encoder):
         """What the trunk sees at strides of 8 and 16: more than edges, not yet only the kind of thing."""
         return self._seen(crops, 3)[1:]
 
+    def details(self, crops: Crops) -> list[Features]:
+        """At strides of 4 and 8."""
+        return self._seen(crops, 2)
+
     @torch.no_grad()
     def _seen(self, crops: Crops, levels: int = len(TAPS)) -> list[Tensor]:
         """The subject before grey, as a photograph is fed."""

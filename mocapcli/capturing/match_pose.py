@@ -1,0 +1,112 @@
+"""A clip's pose as a handful of numbers that may change, and where the rig's surface is then.
+
+What changes are whitened angles (`network.pose_prior`), a turn and a shift of the whole body, all from knot to knot
+along straight lines, and, for the clip as a whole, how long the bones of the one who is filmed are.
+"""
+
+from dataclasses import dataclass, replace
+
+import roma
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mocapcli.network.anchors import Anchors
+from mocapcli.network.graph import build_levels
+from mocapcli.network.pose_prior import PosePrior
+from mocapcli.network.reference import RigReference
+from mocapcli.network.whole_pose import place_joints
+
+KNOT = 4  # frames apart
+Rotations = Float[Tensor, "1 frames joints 3 3"]
+Points = Float[Tensor, "1 frames joints 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The pose to begin with, in sizes and the level frame."""
+
+    prior: PosePrior
+    anchors: Anchors  # loose feet on their legs
+    world: Rotations
+    places: Points
+    white: Float[Tensor, "frames angles"]
+    headings: Rotations
+    bones: Points  # in the axes of what carries them
+    roots: Bool[Tensor, " joints"]
+    knots: Float[Tensor, "frames knots"]  # each knot's share in every frame
+
+    @classmethod
+    def of(cls, prior: PosePrior, reference: RigReference, world: Rotations, places: Points) -> "Start":
+        """Bones are as long as where joints are; those of loose feet as in the reference pose."""
+        rig = prior.rig
+        carriers = torch.tensor(reference.carriers, device=places.device)[None]
+        anchors = replace(rig.anchors, parents=carriers, levels=build_levels(carriers))
+        above, roots = carriers[0].clamp_min(0), carriers[0] < 0
+        deltas = world @ rig.reference_rotations[:, None].transpose(-1, -2)
+        bones = (deltas[:, :, above].transpose(-1, -2) @ (places - places[:, :, above])[..., None])[..., 0]
+        loose = carriers[0] != rig.parents[0]
+        known = (rig.reference_positions - rig.reference_positions[:, above])[:, None]
+        bones = torch.where(loose[:, None], known, bones)
+        white, headings = prior.whitened(world)
+        knots = between_knots(places.shape[1]).to(places)
+        return cls(prior, anchors, world, places, white, headings, bones, roots, knots)
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What is looked for; all nil at the start."""
+
+    white: Float[Tensor, "knots angles"]
+    turn: Float[Tensor, "knots 3"]  # rotation vectors of the whole body
+    shift: Float[Tensor, "knots 3"]
+    longer: Float[Tensor, "joints 1"]  # logarithms
+
+    @classmethod
+    def none(cls, start: Start) -> "Change":
+        knots, (angles, joints) = start.knots.shape[1], (start.white.shape[1], start.places.shape[2])
+        shapes = ((knots, angles), (knots, 3), (knots, 3), (joints, 1))
+        return cls(*(torch.zeros(shape).to(start.places).requires_grad_() for shape in shapes))
+
+    def pose(self, start: Start, plain: bool = False) -> tuple[Rotations, Points]:
+        """World rotations and places; `plain`: with the rig's own bones."""
+        turn = roma.rotvec_to_rotmat(start.knots @ self.turn)[None, :, None]
+        deltas = turn @ start.headings @ start.prior.deltas(start.white + start.knots @ self.white)
+        first = int(torch.nonzero(start.roots)[0, 0])
+        middle = start.places[:, :, first, None]
+        roots = middle + (turn @ (start.places - middle)[..., None])[..., 0] + (start.knots @ self.shift)[None, :, None]
+        bones = start.bones if plain else start.bones * self.longer.exp()
+        placed = place_joints(start.anchors, deltas, torch.where(start.roots[:, None], roots, bones))
+        return deltas @ start.prior.rig.reference_rotations[:, None], placed
+
+    def unlikely(self, start: Start) -> Tensor:
+        """How unlikely the pose is, and how much it differs from the start and from knot to knot."""
+        steps = ((self.white, 0.3), (self.turn, 30.0), (self.shift, 30.0))
+        rough = (
+            sum(weight * values.diff(dim=0).square().mean() for values, weight in steps) if len(self.turn) > 1 else 0
+        )
+        moved = 0.2 * self.turn.square().mean() + 2.0 * self.shift.square().mean()
+        total: Tensor = 0.2 * (start.white + start.knots @ self.white).square().mean() + moved + rough
+        return total + 1.25 * self.longer.square().mean()
+
+
+def between_knots(frames: int) -> Float[Tensor, "frames knots"]:
+    knots = 1 if frames == 1 else max(2, -(-frames // KNOT) + 1)
+    at = torch.linspace(0, knots - 1, frames)
+    return (1 - (at[:, None] - torch.arange(knots)).abs()).clamp_min(0)
+
+
+def carry_points(
+    points: Float[Tensor, "frames points 3"],
+    weights: Float[Tensor, "points joints"],
+    start: Start,
+    rotations: Rotations,
+    places: Points,
+) -> Float[Tensor, "frames points 3"]:
+    """Points of the surface as it was at the start, after their joints' moves; what follows nobody stays."""
+    moves = rotations @ start.world.transpose(-1, -2)
+    offsets = places - (moves @ start.places[..., None])[..., 0]
+    mixed = torch.einsum("pj,fjk->fpk", weights, torch.cat([moves.flatten(-2), offsets], dim=-1)[0])
+    turned = (mixed[..., :9].unflatten(-1, (3, 3)) @ points[..., None])[..., 0]
+    carried: Tensor = turned + mixed[..., 9:] + (1 - weights.sum(-1))[:, None] * points
+    return carried

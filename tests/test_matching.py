@@ -1,0 +1,241 @@
+"""Limbs swung onto the film: a pose that is off comes nearer, and what gains nothing stays as it was."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.inference import PoseTrack
+from mocapcli.capturing.match_pose import KNOT, Change, Start, between_knots, carry_points
+from mocapcli.capturing.matching import RUN, STEPS, Matcher, match, steps_of
+from mocapcli.capturing.models import load_model
+from mocapcli.capturing.turning import bones_of
+from mocapcli.kinematics import carried, matrix_to_quat, quat_to_matrix
+from mocapcli.network.kinematics import local_to_world_rotations
+from mocapcli.network.model import MotionNetwork
+from mocapcli.network.pose_prior import PosePrior
+from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
+from mocapcli.network.refiner_body import Body, surface_weights
+from mocapcli.render.camera import Camera
+from mocapcli.render.scene import Model, prepare, render
+from mocapcli.render.skinning import skin_points
+from mocapcli.subject.find import Crops
+from mocapcli.training.samples import with_mask
+from mocapcli.types import Asset
+from mocapcli.zoo import make_creature
+
+FRAMES, SIDE, FPS = 6, 96, 15.0
+SWUNG = {21: -30.0, 33: -30.0}  # joint, degrees: neck and tail
+
+
+@pytest.fixture(scope="module")
+def network() -> MotionNetwork:
+    """The one that ships: what matching needs of it was taught by photographs."""
+    return load_model("small").network.eval()
+
+
+@pytest.fixture(scope="module")
+def asset() -> Asset:
+    return make_creature(3, "quadruped")
+
+
+@pytest.fixture(scope="module")
+def model(asset: Asset) -> Model:
+    return prepare(asset.rig)
+
+
+@pytest.fixture(scope="module")
+def reference(asset: Asset) -> RigReference:
+    return reference_of_asset(asset)
+
+
+@pytest.fixture(scope="module")
+def matcher(network: MotionNetwork, model: Model, reference: RigReference) -> Matcher:
+    found = Matcher.of(network, model, reference)
+    assert found is not None and found.steps == STEPS
+    return found
+
+
+def posed(reference: RigReference, turns: dict[int, float], frames: int = FRAMES) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations and joints (metres), side on before the camera; joints and all below turned in the picture."""
+    aside = Rotation.from_euler("y", 90, degrees=True).as_matrix()
+    rotations = np.tile(aside @ reference.reference_rotations, (frames, 1, 1, 1))
+    for joint, degrees in turns.items():
+        below = [one for one in range(reference.joints) if _is_below(reference.parents, one, joint)]
+        swing = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
+        rotations[:, below] = swing @ rotations[:, below]
+    roots = np.zeros((frames, reference.joints, 3))
+    placed = carried(rotations, bones_of(reference), reference.parents, roots)
+    middle = placed[:, reference.deforms].mean(axis=(0, 1))
+    return rotations, placed - middle + [0.0, 0.0, -2.5 * reference.size]
+
+
+def _is_below(parents: np.ndarray, joint: int, above: int) -> bool:
+    while joint >= 0 and joint != above:
+        joint = int(parents[joint])
+    return joint == above
+
+
+def track(rotations: np.ndarray, placed: np.ndarray, size: float, seen: np.ndarray | None = None) -> PoseTrack:
+    frames = len(placed)
+    seen = np.ones(frames, bool) if seen is None else seen
+    noise = np.full(placed.shape[:2], 0.03 * size)
+    return PoseTrack(
+        placed, matrix_to_quat(rotations), placed, placed[..., :2], noise, np.zeros(frames), seen, 0.0, size
+    )
+
+
+def camera(size: float) -> Camera:
+    return Camera(np.zeros(3), np.eye(3), SIDE, SIDE, 2.0 * SIDE, (SIDE / 2, SIDE / 2), 0.01 * size)
+
+
+def filmed(model: Model, rotations: np.ndarray, placed: np.ndarray, size: float) -> np.ndarray:
+    world = np.tile(np.eye(4), (*placed.shape[:2], 1, 1))
+    world[..., :3, :3], world[..., :3, 3] = rotations, placed
+    images = render(model, world, camera(size), background=(0, 0, 0), outputs=("colour", "mask"), threads=1)
+    return with_mask(images.colour, images.mask)
+
+
+def clip_of(crops: np.ndarray, size: float) -> CropClip:
+    count = len(crops)
+    return CropClip.of([Crops(crops, (camera(size),) * count, np.ones(count), np.arange(count) / FPS)], SIDE)
+
+
+def off(pose: PoseTrack, placed: np.ndarray, axes: int = 3) -> float:
+    """Of joints, in sizes; of two axes, across the view."""
+    assert pose.placed is not None
+    return float(np.linalg.norm((pose.placed - placed)[..., :axes], axis=-1).mean() / pose.size)
+
+
+def test_a_lowered_head_and_tail_are_found(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    truth, start = posed(reference, SWUNG), posed(reference, {})
+    crops = filmed(model, *truth, reference.size)
+    full, told = camera(reference.size), []
+    with clip_of(crops, reference.size) as clip:
+        before = track(*start, reference.size)
+        after = match(matcher, before, clip, full, told.append)
+    assert after.rotations is not None and sum(told) == FRAMES
+    assert off(after, truth[1], 2) < 0.5 * off(before, truth[1], 2)
+    assert off(after, truth[1]) < 0.8 * off(before, truth[1])
+    np.testing.assert_allclose(np.linalg.norm(after.rotations, axis=-1), 1, atol=1e-6)
+    bones = carried(quat_to_matrix(after.rotations), bones_of(reference), reference.parents, after.placed)
+    np.testing.assert_allclose(bones, after.placed, atol=1e-4 * reference.size)  # no bone is longer than the rig's
+
+
+def test_what_looks_like_nothing_better_stays(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    """The film shows the very pose, and the rest of it was not seen."""
+    pose = posed(reference, SWUNG)
+    crops, seen = filmed(model, *pose, reference.size), np.arange(FRAMES) < 4
+    with clip_of(crops * seen[:, None, None, None], reference.size) as clip:
+        before = track(*pose, reference.size, seen)
+        after = match(matcher, before, clip, camera(reference.size))
+    np.testing.assert_allclose(after.placed, before.placed, atol=1e-9)
+    np.testing.assert_allclose(quat_to_matrix(after.rotations), quat_to_matrix(before.rotations), atol=1e-9)
+
+
+def test_frames_that_show_nothing_are_left_alone(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    crops = filmed(model, *posed(reference, SWUNG), reference.size)
+    seen = np.arange(FRAMES) != 3
+    crops[3] = 0
+    with clip_of(crops, reference.size) as clip:
+        before = track(*posed(reference, {}), reference.size, seen)
+        after = match(matcher, before, clip, camera(reference.size))
+    moved = np.abs(after.placed - before.placed).max(axis=(1, 2)) > 1e-3 * reference.size
+    np.testing.assert_array_equal(moved, seen)
+    with clip_of(np.zeros_like(crops), reference.size) as clip:
+        nobody = track(*posed(reference, {}), reference.size, seen & False)
+        same = match(matcher, nobody, clip, camera(reference.size))
+    np.testing.assert_allclose(same.placed, nobody.placed)
+
+
+def test_windows_meet_without_seams(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    """More frames than are matched together: every one of them comes nearer."""
+    frames = RUN + 9
+    truth, start = posed(reference, SWUNG, frames), posed(reference, {}, frames)
+    told: list[int] = []
+    with clip_of(filmed(model, *truth, reference.size), reference.size) as clip:
+        after = match(matcher, track(*start, reference.size), clip, camera(reference.size), told.append)
+    assert sum(told) == frames and len(told) == 2
+    off_by = [np.linalg.norm((each - truth[1])[..., :2], axis=-1).mean(axis=1) for each in (start[1], after.placed)]
+    assert (off_by[1] < 0.7 * off_by[0]).all()
+    assert np.abs(np.diff(after.placed, axis=0)).max() < 0.02 * reference.size
+
+
+def test_nothing_is_matched_where_there_is_nothing_to_match(
+    network: MotionNetwork, model: Model, reference: RigReference
+) -> None:
+    assert Matcher.of(network, None, reference) is None, "bones alone look like nothing that is filmed"
+    assert Matcher.of(network, model, reference, 0) is None
+    pose = track(*posed(reference, {}), reference.size)
+    with clip_of(np.zeros((FRAMES, SIDE, SIDE, 4), np.uint8), reference.size) as clip:
+        assert match(None, pose, clip, camera(reference.size)) is pose
+
+
+def test_networks_that_know_renders_alone_do_not_match_unless_asked(network: MotionNetwork) -> None:
+    plain = replace(network.config, video_to_pose=replace(network.config.video_to_pose, encoder="small"))
+    assert steps_of(network, None) == STEPS and steps_of(MotionNetwork(plain), None) == 0
+    assert steps_of(MotionNetwork(plain), 7) == 7 and steps_of(network, 0) == 0
+
+
+def test_whitened_angles_are_the_pose(network: MotionNetwork, reference: RigReference) -> None:
+    rig = batch_rigs([reference])
+    for imaginer in (network.imaginer, None):
+        prior = PosePrior.of(imaginer, rig)
+        local = torch.from_numpy(Rotation.random(4 * reference.joints, random_state=1).as_rotvec() * 0.2)
+        turns = torch.from_numpy(Rotation.from_rotvec(local.numpy()).as_matrix()).float()
+        deltas = local_to_world_rotations(turns.unflatten(0, (4, -1))[None], rig.levels)
+        world = deltas @ rig.reference_rotations[:, None]
+        white, headings = prior.whitened(world)
+        back = headings @ prior.deltas(white) @ rig.reference_rotations[:, None]
+        torch.testing.assert_close(back, world, atol=1e-4, rtol=0)
+        torch.testing.assert_close(headings[..., 1, 1], torch.ones_like(headings[..., 1, 1]), atol=1e-4, rtol=0)
+
+
+def test_imagined_poses_are_likelier_than_bones_turned_anyhow(network: MotionNetwork, reference: RigReference) -> None:
+    rig = batch_rigs([reference])
+    prior = PosePrior.of(network.imaginer, rig)
+    noise = torch.randn(1, 16, reference.joints, 3, generator=torch.Generator().manual_seed(9))
+    assert network.imaginer is not None
+    imagined, _ = prior.whitened(network.imaginer.imagine(noise, rig))
+    anyhow = local_to_world_rotations(torch.matrix_exp(_cross(0.3 * noise)), rig.levels)
+    wild, _ = prior.whitened(anyhow @ rig.reference_rotations[:, None])
+    assert 0.02 < imagined.square().mean() < 1.5
+    assert wild.square().mean() > 3 * imagined.square().mean()
+
+
+def _cross(vectors: torch.Tensor) -> torch.Tensor:
+    x, y, z = vectors.unbind(-1)
+    rows = [torch.zeros_like(x), -z, y, z, torch.zeros_like(x), -x, -y, x, torch.zeros_like(x)]
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+@pytest.mark.parametrize("frames", [1, 2, KNOT, KNOT + 1, 17, RUN])
+def test_knots_share_every_frame(frames: int) -> None:
+    shares = between_knots(frames)
+    torch.testing.assert_close(shares.sum(1), torch.ones(frames))
+    assert (shares >= 0).all() and ((shares > 0).sum(1) <= 2).all()
+    assert shares[0, 0] == 1 and shares[-1, -1] == 1
+
+
+def test_the_surface_goes_with_its_joints(network: MotionNetwork, model: Model, reference: RigReference) -> None:
+    """Points carried from the start lie where the skin takes them."""
+    rig, body = batch_rigs([reference]), Body.of(model, reference)
+    places, worlds = [], []
+    for turns in ({}, SWUNG):
+        rotations, placed = posed(reference, turns, 2)
+        world = np.tile(np.eye(4), (*placed.shape[:2], 1, 1))
+        world[..., :3, :3], world[..., :3, 3] = rotations, placed
+        worlds.append(
+            (torch.from_numpy(rotations).float()[None], torch.from_numpy(placed).float()[None] / reference.size)
+        )
+        places.append(torch.from_numpy(body.sample.of(skin_points(body.skin, world)[0])).float() / reference.size)
+    start = Start.of(PosePrior.of(None, rig), reference, *worlds[0])
+    weights = surface_weights([body], rig)[0]
+    torch.testing.assert_close(carry_points(places[0], weights, start, *worlds[0]), places[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(carry_points(places[0], weights, start, *worlds[1]), places[1], atol=2e-3, rtol=0)
+    rotations, placed = Change.none(start).pose(start)
+    torch.testing.assert_close(placed, worlds[0][1], atol=1e-5, rtol=0)
+    torch.testing.assert_close(rotations, worlds[0][0], atol=1e-4, rtol=0)
