@@ -12,7 +12,7 @@ over clips. With `--adapt` each of two rigs a family is learnt first (what is le
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -59,15 +59,22 @@ def main() -> None:
         name: kind(network, True, seconds, wanted.refine, 1, compare)
         for name, compare in (("network alone", False), ("compared", True))
     }
-    windows = list(chosen(cache, wanted))
     say("| film | facings | facing ° | within 30°, % | joints % | world ° | local ° | s a clip |\n" + "|---" * 8 + "|")
-    metrics = {metric.name: metric for metric in METRICS if metric.name in FIGURES}
+    compare_rows(rows, cache, wanted, FIGURES)
+
+
+def compare_rows(
+    rows: Mapping[str, NetworkPredictor], cache: Cache, wanted: argparse.Namespace, figures: Sequence[str]
+) -> None:
+    """Every way of capturing on the same clips, a line each."""
+    windows = list(chosen(cache, wanted))
+    metrics = {metric.name: metric for metric in METRICS if metric.name in figures}
     for look in wanted.appearance:
         for name, predictor in rows.items():
             setting, found, began = VideoToRotations({"ours": predictor}, look, 0), [], time.perf_counter()
             for window in tqdm(windows, leave=False):
                 measured = measure_case(setting.case(cache, window), metrics)
-                found.append([[measured[row][figure] for figure in FIGURES] for row in (COPY, "ours")])
+                found.append([[measured[row][figure] for figure in figures] for row in (COPY, "ours")])
                 if wanted.each:
                     say(f"{name}, {look}, {title(cache, window)}: {' '.join(f'{value:.1f}' for value in found[-1][1])}")
             took = (time.perf_counter() - began) / len(windows)

@@ -9,23 +9,17 @@ two rigs a family is learnt first (what is learnt lies in MOCAP_CACHE).
 """
 
 import argparse
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from bench_facing import chosen, say, title
-from tqdm import tqdm
+from bench_facing import compare_rows, say
 
 from mocapcli.adapting.budget import parse_budget
 from mocapcli.capturing.matching import STEPS
 from mocapcli.capturing.models import load_model
 from mocapcli.capturing.refine import iterations_of
 from mocapcli.data.cache import open_cache
-from mocapcli.evaluation.cases import COPY, measure_case
 from mocapcli.evaluation.predictors import NetworkPredictor
-from mocapcli.evaluation.records import METRICS
-from mocapcli.evaluation.videos import VideoToRotations
 
 FIGURES = ("facing_deg", "mpjpe_percent", "rotation_world_deg", "rotation_local_deg_all")
 HEAD = "| film | captured | facing ° | joints % | world ° | local ° | s a clip |\n" + "|---" * 7 + "|"
@@ -35,25 +29,14 @@ def main() -> None:
     wanted = parse()
     torch.set_num_threads(1)
     cache, network = open_cache(wanted.cache), load_model(wanted.model).network
-    windows, seconds = list(chosen(cache, wanted)), parse_budget(wanted.adapt)
-    metrics = {metric.name: metric for metric in METRICS if metric.name in FIGURES}
-    ways = {"as stage 2 leaves it": (0, 0), "and stage 3": (iterations_of(network, None), 0)}
-    ways["and matched"] = (iterations_of(network, None), wanted.steps)
+    rounds, seconds = iterations_of(network, None), parse_budget(wanted.adapt)
+    ways = {"as stage 2 leaves it": (0, 0), "and stage 3": (rounds, 0), "and matched": (rounds, wanted.steps)}
+    rows = {
+        name: NetworkPredictor(network, True, seconds, refined, 1, match_steps=steps)
+        for name, (refined, steps) in ways.items()
+    }
     say(HEAD)
-    for look in wanted.appearance:
-        for name, (rounds, steps) in ways.items():
-            predictor = NetworkPredictor(network, True, seconds, rounds, 1, match_steps=steps)
-            setting, found, began = VideoToRotations({"ours": predictor}, look, 0), [], time.perf_counter()
-            for window in tqdm(windows, leave=False):
-                measured = measure_case(setting.case(cache, window), metrics)
-                found.append([[measured[row][figure] for figure in FIGURES] for row in (COPY, "ours")])
-                if wanted.each:
-                    say(f"{name}, {look}, {title(cache, window)}: {' '.join(f'{value:.1f}' for value in found[-1][1])}")
-            took = (time.perf_counter() - began) / len(windows)
-            copy, ours = np.mean(found, axis=0)
-            say(f"| {look} | {name} | {' | '.join(f'{value:.1f}' for value in ours)} | {took:.1f} |")
-        say(f"| {look} | copy | {' | '.join(f'{value:.1f}' for value in copy)} | |")
-    say(f"\n{len(windows)} clips")
+    compare_rows(rows, cache, wanted, FIGURES)
 
 
 def parse() -> argparse.Namespace:
