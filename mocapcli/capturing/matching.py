@@ -103,15 +103,20 @@ class Film:
     details: list[Tensor]  # features, by unit vectors
     outside: Float[Tensor, "frames 1 side side"]  # how far off the subject a spot is, in half sides
     spots: Places  # of the subject
+    levels: list[Tensor]  # features that likeness is judged by
 
     @classmethod
     def of(cls, crops: Crops, encoder: Encoder) -> "Film":
         pictures = unit(images_to_tensor(crops).to(next(encoder.parameters()).device))
         masks = crops[..., 3] > 127
-        outside = np.stack([distance_transform_edt(~mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
-        spots = np.stack([_spots(mask) for mask in masks])
-        values = (torch.from_numpy(each.astype(np.float32)).to(pictures.device) for each in (outside, spots))
-        return cls(pictures, _units(encoder.details(pictures)), *values)
+        away = np.stack([distance_transform_edt(~mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
+        inside = np.stack([_spots(mask) for mask in masks])
+        outside, spots = (torch.from_numpy(each).to(pictures) for each in (away, inside))
+        return cls(pictures, _units(encoder.details(pictures)), outside, spots, encoder.levels(pictures))
+
+    @property
+    def side(self) -> int:
+        return int(self.crops.shape[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +176,8 @@ class Matcher:
     ) -> tuple[Start, Float[Tensor, "frames points 3"]]:
         """The pose to begin with, moved to the middle of the subject's outline, and its surface, in the level frame."""
         local = torch.from_numpy(to_camera(world, cameras, self.body.reference.size)).float()[None].to(self.device)
-        local = settle(local, look_at([self.body], local, view, crops_side(film)), film.crops[None], view)
-        points = look_at([self.body], local, view, crops_side(film)).points[0]
+        local = settle(local, look_at([self.body], local, view, film.side), film.crops[None], view)
+        points = look_at([self.body], local, view, film.side).points[0]
         level = turns[None, :, None]
         places = (level @ local[..., :3, 3:])[..., 0]
         start = Start.of(self.prior, self.body.reference, level @ local[..., :3, :3], places)
@@ -210,7 +215,7 @@ class Matcher:
         local = torch.eye(4).to(places).repeat(*places.shape[:3], 1, 1)
         back = turns.transpose(-1, -2)[None, :, None]
         local[..., :3, :3], local[..., :3, 3:] = back @ rotations, back @ places[..., None]
-        look = look_at([self.body], local, view, crops_side(film))
+        look = look_at([self.body], local, view, film.side)
         pictures = unit(images_to_tensor(self._picture(cameras, rotations, places)).to(self.device))
         at = view.project(look.points)[0]
         details = [sample_features(level, at) for level in self.encoder.details(pictures)]
@@ -221,7 +226,7 @@ class Matcher:
         """As facings are compared."""
         pictures = unit(images_to_tensor(self._picture(cameras, rotations, places)).to(self.device))
         either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
-        pairs = zip(self.encoder.levels(film.crops), self.encoder.levels(pictures), strict=True)
+        pairs = zip(film.levels, self.encoder.levels(pictures), strict=True)
         return float(np.mean([float(alike(one, other, either).mean()) for one, other in pairs]))
 
     def _picture(self, cameras: list[Camera], rotations: Tensor, places: Tensor) -> Crops:
@@ -269,7 +274,3 @@ def _spots(mask: np.ndarray) -> Float[np.ndarray, "spots 2"]:
 
 def _units(levels: list[Tensor]) -> list[Tensor]:
     return [functional.normalize(level, dim=1) for level in levels]
-
-
-def crops_side(film: Film) -> int:
-    return int(film.crops.shape[-1])
