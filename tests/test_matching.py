@@ -9,6 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
+from mocapcli.capturing.match_film import Film
+from mocapcli.capturing.match_limbs import LIMBS, SLIGHT, WHOLE, limbs_of, path_of, try_limbs
 from mocapcli.capturing.match_pose import KNOT, Change, Start, between_knots, carry_points
 from mocapcli.capturing.matching import RUN, STEPS, Matcher, match, steps_of
 from mocapcli.capturing.models import load_model
@@ -29,6 +31,7 @@ from mocapcli.zoo import make_creature
 
 FRAMES, SIDE, FPS = 6, 96, 15.0
 SWUNG = {21: -30.0, 33: -30.0}  # joint, degrees: neck and tail
+FOLDED = {33: -110.0}  # farther than gradients reach
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +242,60 @@ def test_the_surface_goes_with_its_joints(network: MotionNetwork, model: Model, 
     rotations, placed = Change.none(start).pose(start)
     torch.testing.assert_close(placed, worlds[0][1], atol=1e-5, rtol=0)
     torch.testing.assert_close(rotations, worlds[0][0], atol=1e-4, rtol=0)
+
+
+def test_limbs_are_what_hangs_below_branches(matcher: Matcher, reference: RigReference) -> None:
+    parents, flesh = reference.carriers, matcher.weights.sum(0).numpy()
+    shares = [flesh[limb].sum() / flesh.sum() for limb in matcher.limbs]
+    assert 4 <= len(matcher.limbs) <= LIMBS
+    assert shares == sorted(shares, reverse=True) and SLIGHT <= shares[-1] and shares[0] <= WHOLE
+    for limb in matcher.limbs:
+        heads = [joint for joint in np.flatnonzero(limb) if parents[joint] < 0 or not limb[parents[joint]]]
+        assert len(heads) == 1, "one joint carries all the others"
+        beside = np.flatnonzero((parents == parents[heads[0]]) & ~limb)
+        assert len(beside), "the body branches there"
+
+
+def test_bodies_without_branches_are_cut() -> None:
+    snake, lone = np.arange(20) - 1, np.array([-1])
+    limbs = limbs_of(snake, np.ones(20))
+    assert [int(limb.sum()) for limb in limbs] == [15, 10, 4]
+    assert all((np.diff(limb.astype(int)) >= 0).all() for limb in limbs), "the rear goes along"
+    assert limbs_of(lone, np.ones(1)) == [] and limbs_of(snake, np.zeros(20)) == []
+
+
+def test_no_limb_leaps_for_a_slight_gain() -> None:
+    """Of two poses, two radians apart, the other one looks a little better at one knot, and much better at two."""
+    changes = torch.zeros(6, 2, 3)
+    changes[:, 1, 0] = 2.0
+    slight, much = (torch.tensor([0.0, -3.0]).repeat(6, 1) for _ in range(2))
+    slight[2, 1], much[2:4, 1] = 3.0, 6.0
+    assert path_of(slight, changes) == [0] * 6
+    assert path_of(much, changes) == [0, 0, 1, 1, 0, 0]
+
+
+def test_a_limb_is_found_in_a_pose_that_it_has_elsewhere_in_the_clip(
+    matcher: Matcher, model: Model, reference: RigReference
+) -> None:
+    """The tail is folded; the start knows that of the first frames alone, and no gradient leads there from the rest."""
+    frames, half = 4 * KNOT + 1, 2 * KNOT + 1
+    folded, straight = posed(reference, FOLDED, frames), posed(reference, {}, frames)
+    known = [
+        np.where(np.arange(frames).reshape(-1, 1, *[1] * (each.ndim - 2)) < half, each, other)
+        for each, other in zip(folded, straight, strict=True)
+    ]
+    crops = filmed(model, *folded, reference.size)
+    film = Film.of([camera(reference.size)] * frames, crops, matcher.figure.encoder)
+    parts = [torch.from_numpy(each).float()[None] for each in (known[0], known[1] / reference.size)]
+    start = Start.of(matcher.prior, reference, *parts)
+    change = Change.none(start)
+    before = matcher.figure.likeness(film, *change.pose(start))
+    assert try_limbs(change, start, matcher.figure, film, matcher.limbs)
+    after = matcher.figure.likeness(film, *change.pose(start))
+    late = slice(half + KNOT, None)
+    assert (after[late] > before[late] + 0.03).all()
+    assert after[:half].mean() > before[:half].mean() - 0.02, "what was right stays right"
+    told = change.pose(start)[1][0].detach().numpy() * reference.size
+    around = [each - each[:, :1] for each in (folded[1], known[1], told)]
+    off_by = [np.linalg.norm(each - around[0], axis=-1)[late].mean() for each in around[1:]]
+    assert off_by[1] < 0.1 * off_by[0]

@@ -4,6 +4,7 @@ What changes are whitened angles (`network.pose_prior`), a turn and a shift of t
 along straight lines, and, for the clip as a whole, how long the bones of the one who is filmed are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import roma
@@ -52,6 +53,12 @@ class Start:
         knots = between_knots(places.shape[1]).to(places)
         return cls(prior, anchors, world, places, white, headings, bones, roots, knots)
 
+    def at(self, frames: Sequence[int]) -> "Start":
+        """Some of the frames."""
+        picked = torch.tensor(frames, device=self.places.device)
+        clip = {name: getattr(self, name)[:, picked] for name in ("world", "places", "headings", "bones")}
+        return replace(self, **clip, white=self.white[picked], knots=self.knots[picked])
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -68,10 +75,20 @@ class Change:
         shapes = ((knots, angles), (knots, 3), (knots, 3), (joints, 1))
         return cls(*(torch.zeros(shape).to(start.places).requires_grad_() for shape in shapes))
 
-    def pose(self, start: Start, plain: bool = False) -> tuple[Rotations, Points]:
-        """World rotations and places; `plain`: with the rig's own bones."""
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.white, self.turn, self.shift, self.longer
+
+    def copy(self) -> "Change":
+        return Change(*(part.detach().clone().requires_grad_() for part in self.parts))
+
+    def pose(
+        self, start: Start, plain: bool = False, white: Float[Tensor, "frames angles"] | None = None
+    ) -> tuple[Rotations, Points]:
+        """World rotations and places; `plain`: with the rig's own bones; `white`: with angles of all frames as told."""
+        white = start.white + start.knots @ self.white if white is None else white
         turn = roma.rotvec_to_rotmat(start.knots @ self.turn)[None, :, None]
-        deltas = turn @ start.headings @ start.prior.deltas(start.white + start.knots @ self.white)
+        deltas = turn @ start.headings @ start.prior.deltas(white)
         first = int(torch.nonzero(start.roots)[0, 0])
         middle = start.places[:, :, first, None]
         roots = middle + (turn @ (start.places - middle)[..., None])[..., 0] + (start.knots @ self.shift)[None, :, None]

@@ -31,6 +31,7 @@ class PosePrior:
     mean: Float[Tensor, " angles"]
     factor: Float[Tensor, "angles angles"]  # Cholesky, of the covariance
     rig: RigBatch
+    poses: Float[Tensor, "poses angles"]  # those imagined
 
     @classmethod
     @torch.no_grad()
@@ -39,7 +40,7 @@ class PosePrior:
         angles = 3 * rig.mask.shape[1]
         if imaginer is None:
             eye = torch.eye(angles).to(rig.rest_positions)
-            return cls(eye[0] * 0, USUAL * eye, rig)
+            return cls(eye[0] * 0, USUAL * eye, rig, eye[:0])
         noise = torch.randn(IMAGINED, angles // 3, 3, generator=torch.Generator().manual_seed(0))
         worlds = [imaginer.imagine(part[None].to(rig.rest_positions), rig) for part in noise.split(TOGETHER)]
         poses = _flat(turns_of(torch.cat(worlds, dim=1), rig)[0] * TURN).double()
@@ -47,18 +48,26 @@ class PosePrior:
         own = torch.diag(covariance.diagonal())
         covariance = (1 - ALONE) * covariance + ALONE * own + LEAST**2 * torch.eye(angles).to(own)
         factor = WILD * torch.linalg.cholesky(covariance)
-        return cls(poses.mean(0).to(noise.dtype), factor.to(noise.dtype), rig)
+        mean, factor, poses = (values.to(noise.dtype) for values in (poses.mean(0), factor, poses))
+        return cls(mean, factor, rig, poses)
 
     def whitened(self, world: Deltas) -> tuple[Float[Tensor, "frames angles"], Deltas]:
         """Of world rotations: their angles, and the headings that angles leave out."""
         turns = _flat(turns_of(world, self.rig)[0] * TURN)
-        white = torch.linalg.solve_triangular(self.factor, (turns - self.mean).T, upper=False).T
+        white = self.white(turns)
         deltas = world @ self.rig.reference_rotations[:, None].transpose(-1, -2)
         return white, deltas @ self.deltas(white).transpose(-1, -2)
 
+    def white(self, angles: Float[Tensor, "frames angles"]) -> Float[Tensor, "frames angles"]:
+        result: Tensor = torch.linalg.solve_triangular(self.factor, (angles - self.mean).T, upper=False).T
+        return result
+
+    def angles(self, white: Float[Tensor, "frames angles"]) -> Float[Tensor, "frames angles"]:
+        return self.mean + white @ self.factor.T
+
     def deltas(self, white: Float[Tensor, "frames angles"]) -> Deltas:
         """Turns of all joints in the world, away from the reference pose, without a heading."""
-        turns = (self.mean + white @ self.factor.T).unflatten(-1, (-1, 3))
+        turns = self.angles(white).unflatten(-1, (-1, 3))
         result: Deltas = local_to_world_rotations(roma.rotvec_to_rotmat(turns)[None], self.rig.levels)
         return result
 

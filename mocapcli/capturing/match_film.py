@@ -1,0 +1,179 @@
+"""What a film shows, what the rig looks like in a pose, and how far the one is from lying on the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from torch.nn import functional
+
+from mocapcli.capturing.comparing import alike
+from mocapcli.network.encoder import Encoder, sample_features, unit
+from mocapcli.network.refiner_body import Body, Look, look_at, view_of
+from mocapcli.network.refiner_pose import View
+from mocapcli.render.camera import Camera
+from mocapcli.render.scene import Model, render
+from mocapcli.training.batches import images_to_tensor
+from mocapcli.training.samples import with_mask
+
+SPOTS = 200  # of the film's subject
+NEAR = 0.05  # half sides: a spot with a point so near is covered
+FAR = 0.15  # half sides: what is farther off pulls no harder
+OUTLINE, LIKENESS, PULL = 10.0, 0.6, 3.0  # weights
+REACH = 0.25  # half sides: how far around a point its like is looked for
+TOLD_APART = 0.05  # cosines: what is so much more alike is the likelier place
+BESIDE = 20.0  # what a half side off the subject counts for, beside likeness in those
+
+Crops = UInt8[np.ndarray, "frames side side 4"]
+Matrices = Float[np.ndarray, "frames joints 4 4"]
+Places = Float[Tensor, "frames points 2"]
+Rotations = Float[Tensor, "1 frames joints 3 3"]  # of joints, in the level frame
+Points = Float[Tensor, "1 frames joints 3"]  # in sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """What some frames show, and from where; the subject before nothing."""
+
+    cameras: Sequence[Camera]  # in the level frame
+    crops: Float[Tensor, "frames 4 side side"]
+    details: list[Tensor]  # features, by unit vectors
+    outside: Float[Tensor, "frames 1 side side"]  # how far off the subject a spot is, in half sides
+    spots: Places  # of the subject
+    levels: list[Tensor]  # features that likeness is judged by
+
+    @classmethod
+    def of(cls, cameras: Sequence[Camera], crops: Crops, encoder: Encoder) -> "Film":
+        pictures = unit(images_to_tensor(crops).to(next(encoder.parameters()).device))
+        masks = crops[..., 3] > 127
+        away = np.stack([distance_transform_edt(~mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
+        inside = np.stack([_spots(mask) for mask in masks])
+        outside, spots = (torch.from_numpy(each).to(pictures) for each in (away, inside))
+        details = [functional.normalize(level, dim=1) for level in encoder.details(pictures)]
+        return cls(cameras, pictures, details, outside, spots, encoder.levels(pictures))
+
+    def at(self, frames: Sequence[int]) -> "Film":
+        """Some of the frames."""
+        picked = torch.tensor(frames, device=self.crops.device)
+        details, levels = ([level[picked] for level in levels] for levels in (self.details, self.levels))
+        cameras = [self.cameras[frame] for frame in frames]
+        return Film(cameras, self.crops[picked], details, self.outside[picked], self.spots[picked], levels)
+
+    @property
+    def side(self) -> int:
+        return int(self.crops.shape[-1])
+
+    @property
+    def view(self) -> View:
+        return view_of(self.cameras).to(self.crops.device)
+
+    @property
+    def turns(self) -> Float[Tensor, "frames 3 3"]:
+        """From camera axes to the level frame."""
+        return torch.from_numpy(np.stack([camera.rotation for camera in self.cameras])).to(self.crops)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The rig as it was drawn last: what its points look like, and where the film looks so."""
+
+    details: list[Tensor]  # of points, by unit vectors
+    seen: Float[Tensor, "frames points"]
+    targets: Places
+    trust: Float[Tensor, "frames points"]  # in targets, 0 … 1
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One rig before the encoder that compares."""
+
+    encoder: Encoder
+    model: Model
+    body: Body
+
+    @torch.no_grad()
+    def drawn(self, film: Film, rotations: Rotations, places: Points) -> Drawn:
+        look = self._look(film, rotations, places)
+        at, seen = film.view.project(look.points)[0], look.seen[0].float()
+        levels = self.encoder.details(self._pictures(film, rotations, places))
+        details = [functional.normalize(sample_features(level, at), dim=-1) for level in levels]
+        targets, trust = _targets(film, details[-1], at)
+        return Drawn(details, seen, targets, trust * seen)
+
+    @torch.no_grad()
+    def likeness(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, " frames"]:
+        """As facings are compared."""
+        pictures = self._pictures(film, rotations, places)
+        either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
+        pairs = zip(film.levels, self.encoder.levels(pictures), strict=True)
+        return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
+
+    def metres(self, rotations: Rotations, places: Points) -> Matrices:
+        world = np.tile(np.eye(4), (*places.shape[1:3], 1, 1))
+        world[..., :3, :3] = rotations[0].detach().double().cpu().numpy()
+        world[..., :3, 3] = places[0].detach().double().cpu().numpy() * self.body.reference.size
+        return world
+
+    def _look(self, film: Film, rotations: Rotations, places: Points) -> Look:
+        local = torch.eye(4).to(places).repeat(*places.shape[:3], 1, 1)
+        back = film.turns.transpose(-1, -2)[None, :, None]
+        local[..., :3, :3], local[..., :3, 3:] = back @ rotations, back @ places[..., None]
+        return look_at([self.body], local, film.view, film.side)
+
+    def _pictures(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, "frames 4 side side"]:
+        near = 0.01 * self.body.reference.size
+        cameras = [replace(camera, near=near) for camera in film.cameras]
+        options = {"background": (0, 0, 0), "outputs": ("colour", "mask"), "threads": 1}
+        images = render(self.model, self.metres(rotations, places), cameras, **options)
+        return unit(images_to_tensor(with_mask(images.colour, images.mask)).to(places.device))
+
+
+def off(film: Film, drawn: Drawn, seen: Places) -> Tensor:
+    """How far the surface's points, where they are seen now, are from lying on the film."""
+    where = seen[:, :, None]
+    outside = functional.grid_sample(film.outside, where, padding_mode="border", align_corners=False)[:, 0, :, 0]
+    beyond = (seen.abs() - 1).clamp_min(0).sum(-1)
+    bare = torch.cdist(film.spots, seen).amin(-1) - NEAR
+    outline = _bounded(outside + beyond).mean() + _bounded(bare.clamp_min(0)).mean()
+    shown = drawn.seen.sum(1).clamp_min(1)
+    unlike = seen.new_zeros(len(seen))
+    for level, there in zip(film.details, drawn.details, strict=True):
+        here = functional.normalize(sample_features(level, seen), dim=-1)
+        unlike = unlike + ((1 - (here * there).sum(-1)) * drawn.seen).sum(1) / shown
+    pull = (_bounded((seen - drawn.targets).norm(dim=-1)) * drawn.trust).sum(1) / shown
+    total: Tensor = OUTLINE * outline + LIKENESS * unlike.mean() + PULL * pull.mean()
+    return total
+
+
+def _targets(
+    film: Film, there: Float[Tensor, "frames points channels"], at: Places
+) -> tuple[Places, Float[Tensor, "frames points"]]:
+    """Where around each point the film looks like it, and how sure that is.
+
+    Likeness alone pulls no farther than a cell of features is wide; limbs are off by more.
+    """
+    level = film.details[-1]
+    rows, columns = level.shape[-2:]
+    down, across = ((torch.arange(count).to(at) + 0.5) * (2 / count) - 1 for count in (rows, columns))
+    cells = torch.cartesian_prod(down, across).flip(-1)
+    outside = functional.interpolate(film.outside, size=(rows, columns), mode="area").flatten(1)
+    likely = (there @ level.flatten(2)) / TOLD_APART - BESIDE * outside[:, None]
+    near = torch.cdist(at, cells.expand(len(at), -1, -1)).square() / (2 * REACH**2)
+    share = functional.softmax(likely - near, dim=-1)
+    return share @ cells, share.square().sum(-1)
+
+
+def _bounded(distance: Tensor) -> Tensor:
+    return torch.where(distance < FAR, distance.square() / (2 * FAR), distance - FAR / 2)
+
+
+def _spots(mask: Bool[np.ndarray, "side side"]) -> Float[np.ndarray, "spots 2"]:
+    """Some pixels of a mask, -1 … 1; always the same. Of an empty one: the middle."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return np.zeros((SPOTS, 2))
+    picked = np.random.default_rng(0).choice(len(rows), SPOTS, replace=len(rows) < SPOTS)
+    return np.stack([columns[picked], rows[picked]], axis=-1) * (2 / len(mask)) + (1 / len(mask) - 1)

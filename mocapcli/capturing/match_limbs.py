@@ -1,0 +1,115 @@
+"""Limbs tried in other poses: gradients take a limb to the next place that looks like it, not to the best one.
+
+Of each limb the poses that it takes elsewhere in the clip are drawn, and some that are imagined. Those that look more
+like the film are kept, as long as the limb need not leap for it (Viterbi). Descending goes on from there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from mocapcli.capturing.match_film import Figure, Film
+from mocapcli.capturing.match_pose import Change, Start
+from mocapcli.kinematics import ancestry
+
+OWN, IMAGINED = 3, 5  # poses of the clip, and imagined ones, that each limb is tried in
+LIMBS = 8  # at the most
+SLIGHT, WHOLE = 0.02, 0.6  # shares of the body's flesh: what is less is no limb, what is more no part
+CUTS, REST = 3, (0.15, 0.8)  # of bodies that nowhere branch, and the share that may follow such a cut
+SURE = 80.0  # what full likeness counts for
+LEAP, DEAREST = 0.7, 4.0  # radians that cost a half, and what no leap exceeds
+
+Limb = Bool[np.ndarray, " joints"]
+Whites = Float[Tensor, "frames angles"]
+Angles = Float[Tensor, "poses angles"]
+
+
+def limbs_of(carriers: Int[np.ndarray, " joints"], flesh: Float[np.ndarray, " joints"]) -> list[Limb]:
+    """Joints by limb, the largest first: everything below a place where the body branches; of a snake its rear parts.
+
+    `flesh`: how much of the body goes with each joint.
+    """
+    below = ancestry(carriers).T | np.eye(len(carriers), dtype=bool)  # row: the joint and all that it carries
+    share = below @ flesh / max(float(flesh.sum()), 1e-9)
+    branches = [np.flatnonzero((carriers == joint) & (share >= SLIGHT)) for joint in range(len(carriers))]
+    heads = [head for branch in branches if len(branch) > 1 for head in branch if share[head] <= WHOLE]
+    if not heads:
+        chain = np.flatnonzero((carriers >= 0) & (share > REST[0]) & (share < REST[1]))
+        heads = [chain[at] for at in np.unique(np.linspace(0, len(chain) - 1, CUTS).astype(int))] if len(chain) else []
+    largest = sorted(heads, key=lambda head: (-share[head], head))[:LIMBS]
+    return [below[head] for head in largest]
+
+
+@torch.no_grad()
+def try_limbs(change: Change, start: Start, figure: Figure, film: Film, limbs: Sequence[Limb]) -> bool:
+    """Whether any limb looked better otherwise; `change` is changed so that it is."""
+    frames, knots = start.knots.shape
+    at = np.linspace(0, frames - 1, knots).round().astype(int).tolist()
+    tried = _Tried(change, start.at(at), figure, film.at(at))
+    before = tried.start.white + tried.start.knots @ change.white
+    white = before
+    for limb in limbs:
+        white = tried.better(white, torch.from_numpy(limb).repeat_interleave(3).to(white.device))
+    change.white.add_(white - before)
+    return bool((white != before).any())
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    change: Change
+    start: Start  # at knots, as the film
+    figure: Figure
+    film: Film
+
+    def better(self, white: Whites, limb: Bool[Tensor, " angles"]) -> Whites:
+        """With one limb in the best of its poses, knot by knot."""
+        prior = self.start.prior
+        angles = prior.angles(white)
+        now = angles[:, limb]
+        own = now[_spread(now, OWN)]
+        imagined = prior.poses[:, limb]
+        others = torch.cat([own, imagined[_spread(imagined, IMAGINED, own)]])
+        poses, choices = [white], [now]
+        for other in others:
+            swapped = angles.clone()
+            swapped[:, limb] = other
+            poses.append(prior.white(swapped))
+            choices.append(other.expand_as(now))
+        scores = torch.stack([self._likeness(pose) for pose in poses], dim=1)
+        path = path_of(SURE * scores, torch.stack(choices, dim=1) - now[:, None])
+        return torch.stack([poses[choice][knot] for knot, choice in enumerate(path)])
+
+    def _likeness(self, white: Whites) -> Float[Tensor, " knots"]:
+        return self.figure.likeness(self.film, *self.change.pose(self.start, white=white))
+
+
+def path_of(scores: Float[Tensor, "knots choices"], changes: Float[Tensor, "knots choices angles"]) -> list[int]:
+    """The best choice at every knot, changes of choice being dear (Viterbi)."""
+    total, back = scores[0], []
+    for knot in range(1, len(scores)):
+        leaps = (changes[knot - 1][:, None] - changes[knot][None]).square().sum(-1) / (2 * LEAP**2)
+        best, origin = (total[:, None] - leaps.clamp_max(DEAREST)).max(dim=0)
+        total = best + scores[knot]
+        back.append(origin)
+    path = [int(total.argmax())]
+    for origin in reversed(back):
+        path.append(int(origin[path[-1]]))
+    return path[::-1]
+
+
+def _spread(poses: Angles, count: int, known: Float[Tensor, "known angles"] | None = None) -> list[int]:
+    """Some that differ from each other as much as can be, and from those that are known."""
+    if known is None:
+        picked = [int((poses - poses.mean(0)).norm(dim=-1).argmin())]
+        known = poses[picked]
+    else:
+        picked = []
+    away = torch.cdist(poses, known).amin(1)
+    while len(picked) < min(count, len(poses)):
+        picked.append(int(away.argmax()))
+        away = torch.minimum(away, (poses - poses[picked[-1]]).norm(dim=-1))
+    return picked
