@@ -38,12 +38,12 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 
-STEPS, DRAWN = 40, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
+STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
 FADE = 0.9  # of the rates, until the end
 RUN, OVERLAP = 48, 12  # frames matched together
 POINTS = 400  # of the surface
-BETTER = 0.025  # likeness to be gained, or the pose stays as it was
+BETTER = 0.1  # of what likeness lacks is to be gained, or the pose stays as it was
 
 
 def steps_of(network: MotionNetwork, asked: int | None) -> int:
@@ -128,7 +128,9 @@ class Matcher:
         if try_limbs(other, start, self.figure, film, self.limbs):
             self._descend(other, start, points, film)
             likeness, change = max([(likeness, change), (self._likeness(other, start, film), other)], key=itemgetter(0))
-        return self.figure.metres(*change.pose(start, plain=True)) if likeness >= before + BETTER else world
+        if likeness < before + BETTER * (1 - before):
+            return world
+        return self.figure.metres(*change.pose(start, plain=True))
 
     def _start(self, film: Film, world: Matrices) -> tuple[Start, Float[Tensor, "frames points 3"]]:
         """The pose to begin with, moved to the middle of the subject's outline, and its surface, in the level frame."""

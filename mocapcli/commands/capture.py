@@ -87,7 +87,7 @@ MatchOption = Annotated[
         "0: none, which is faster.",
         min=0,
         max=10_000,
-        show_default="40 if the model can",
+        show_default="60 if the model can",
     ),
 ]
 SteadyOption = Annotated[

@@ -1,7 +1,7 @@
 """What matching is worth: clips captured as stage 2 leaves them, after stage 3, and with limbs swung onto the film.
 
 python tests/benchmarks/bench_match.py --cache CACHE [--model small] [--appearance own other-body] [--per-family 4]
-    [--adapt 90s] [--split unseen] [--steps 40] [--each]
+    [--adapt 90s] [--split unseen] [--steps 60] [--each]
 
 Clips of the families set aside for validation (or of the unseen ones) are filmed and captured. Facing off in degrees,
 joints off in % of the size, weighted world and local rotations in degrees; means over clips. With `--adapt` each of
