@@ -128,6 +128,14 @@ def test_a_lowered_head_and_tail_are_found(matcher: Matcher, model: Model, refer
     np.testing.assert_allclose(bones, after.placed, atol=1e-4 * reference.size)  # no bone is longer than the rig's
 
 
+def test_one_picture_is_a_film(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    truth, start = posed(reference, SWUNG, 1), posed(reference, {}, 1)
+    with clip_of(filmed(model, *truth, reference.size), reference.size) as clip:
+        before = track(*start, reference.size)
+        after = match(matcher, before, clip, camera(reference.size))
+    assert off(after, truth[1], 2) < 0.5 * off(before, truth[1], 2)
+
+
 def test_what_looks_like_nothing_better_stays(matcher: Matcher, model: Model, reference: RigReference) -> None:
     """The film shows the very pose, and the rest of it was not seen."""
     pose = posed(reference, SWUNG)
