@@ -20,6 +20,9 @@ from mocapcli.capturing.comparing import (
 )
 from mocapcli.capturing.inference import infer
 from mocapcli.capturing.looking import Scene
+from mocapcli.capturing.matching import Matcher
+from mocapcli.capturing.models import load_model
+from mocapcli.capturing.reading import AGAIN, Reader
 from mocapcli.capturing.sight import LOOKS
 from mocapcli.kinematics import motion_world
 from mocapcli.network.encoder import Encoder, build_encoder
@@ -51,11 +54,14 @@ class Pictures(Encoder):
 
 
 class Deceived(Oracle):
-    """Scores the facing behind its back highest, and poses the body as if it faced as it is told."""
+    """Scores the facing behind its back highest, and poses the body as if it faced as it is told.
 
-    def __init__(self, truth: PoseEstimate, yaw: Tensor) -> None:
-        turned = yaw_to_bins(yaw + torch.pi).clamp_min(1e-3).log()
-        super().__init__(replace(truth, yaw_logits=turned[None]))
+    `doubt`: how likely the true facing still is.
+    """
+
+    def __init__(self, truth: PoseEstimate, yaw: Tensor, doubt: float = 0.0) -> None:
+        scores = (1 - doubt) * yaw_to_bins(yaw + torch.pi) + doubt * yaw_to_bins(yaw)
+        super().__init__(replace(truth, yaw_logits=scores.clamp_min(1e-3).log()[None]))
         self.encoder, self.yaw = Pictures(), yaw
 
     def decide(self, features: Tensor, *told: Tensor) -> PoseEstimate:  # type: ignore[override]
@@ -126,6 +132,32 @@ def test_the_facing_that_looks_like_the_film_is_believed(film: Film) -> None:
     assert sum(told) == LOOKS * FRAMES
     off = np.linalg.norm(compared.positions - film.told.positions, axis=-1) / film.reference.rig.size
     assert off.mean() < 0.05
+
+
+@pytest.fixture(scope="module")
+def matching() -> MotionNetwork:
+    """The one that ships: it knows what looks alike."""
+    return load_model("small").network.eval()
+
+
+@pytest.mark.parametrize(("doubt", "again"), [(0.4, True), (0.6, True), (0.002, False)])
+def test_in_doubt_a_clip_is_read_under_both_facings(
+    film: Film, matching: MotionNetwork, doubt: float, again: bool
+) -> None:
+    """The one that looks like the film is kept, whether it was the likelier or not."""
+    told: list[tuple[str, int, int]] = []
+    film.network.video_to_pose = Deceived(film.told.estimate, film.yaw, doubt)
+    matcher = Matcher.of(matching, film.model, film.reference.rig, steps=2)
+    reader = Reader(film.network, film.reference, film.model.rig, matcher=matcher)
+    with film.told.clip as clip:
+        alone = replace(reader, matcher=None).read(clip, film.told.full)
+        both = reader.read(clip, film.told.full, progress=lambda *news: told.append(news))
+    assert (off_degrees(alone.pose.facing, film.yaw) > 150).all() == (doubt < 0.5)
+    assert off_degrees(both.pose.facing, film.yaw).max() < 12 if again else (both.pose.facing == alone.pose.facing).all()
+    assert both.pose.likeness > 0 == alone.pose.likeness
+    news = [(done, total) for stage, done, total in told if stage == "another facing"]
+    assert bool(news) == again
+    assert sum(done for done, _ in news) <= AGAIN * FRAMES and {total for _, total in news} <= {AGAIN * FRAMES}
 
 
 def test_the_rig_is_drawn_where_it_is_seen(film: Film) -> None:

@@ -91,9 +91,9 @@ def test_a_video_without_its_subject_is_looked_at_whole() -> None:
 def test_a_predictor_keeps_its_rigs_renders(unseen: Cache, model: Path) -> None:
     predictor = NetworkPredictor(load_network(model))
     asset = unseen.load(unseen.entries[0])
-    first = predictor._known(asset)
-    assert predictor._known(asset) is first
-    assert predictor._known(long_asset(9)) is not first
+    first = predictor._reader(asset)
+    assert predictor._reader(asset) is first
+    assert predictor._reader(long_asset(9)) is not first
 
 
 def test_curves_and_reliability(unseen: Cache) -> None:
@@ -157,7 +157,7 @@ def test_stage_3_takes_part_where_it_is_asked_for(capsys, unseen: Cache, model: 
             called.append(iterations)
             return replace(pose, rotations=np.roll(pose.rotations, 1, axis=1)) if iterations else pose
 
-        patch.setattr("mocapcli.evaluation.predictors.refine", twisted)
+        patch.setattr("mocapcli.capturing.reading.refine", twisted)
         plain, refined = (evaluated(capsys, unseen, *arguments, "--refine-iterations", n)["rows"] for n in (0, 2))
         assert set(called) == {0, 2}
         called.clear()
@@ -197,7 +197,7 @@ def test_limbs_are_swung_where_it_is_asked_for(capsys, unseen: Cache, model: Pat
             steps.append(0 if matcher is None else matcher.steps)
             return pose if matcher is None else replace(pose, rotations=np.roll(pose.rotations, 1, axis=1))
 
-        patch.setattr("mocapcli.evaluation.predictors.match", twisted)
+        patch.setattr("mocapcli.capturing.reading.match", twisted)
         plain, swung = (evaluated(capsys, unseen, *arguments, *more)["rows"] for more in ((), ("--match", 3)))
         assert set(steps) == {0, 3}, "a model whose encoder was trained here does without, unless it is asked"
     assert "unrefined" not in plain

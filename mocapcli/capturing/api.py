@@ -10,16 +10,16 @@ from mocapcli.adapting.api import apply_adapter
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.comparing import drawable
 from mocapcli.capturing.deliver import check_outputs, deliver
-from mocapcli.capturing.inference import PoseTrack, infer
-from mocapcli.capturing.matching import Matcher, match
+from mocapcli.capturing.inference import PoseTrack
+from mocapcli.capturing.matching import Matcher
 from mocapcli.capturing.models import Model, load_model, network_for
 from mocapcli.capturing.motion import to_motion
 from mocapcli.capturing.options import Options
 from mocapcli.capturing.polish import polish
-from mocapcli.capturing.refine import iterations_of, refine
+from mocapcli.capturing.reading import Reader
+from mocapcli.capturing.refine import iterations_of
 from mocapcli.capturing.report import Confidence, Report, Stopwatch, confidence_of, facing_changes, write_report
 from mocapcli.capturing.rigs import read_rig, with_reference
-from mocapcli.capturing.sight import LOOKS
 from mocapcli.capturing.slim import Slim
 from mocapcli.capturing.steady import steady
 from mocapcli.filters.chain import Step, apply_filters, parse_filters
@@ -31,7 +31,8 @@ from mocapcli.types import Asset, Motion, Rig
 from mocapcli.video.frames import Picture, Request
 from mocapcli.video.read import Video, open_video
 
-SPEED = ("subject", "crops", "rig", "pose", "rotation", "refinement", "matching", "polish", "motion", "writing")
+READING = ("pose", "rotation", "refinement", "matching", "another facing")
+SPEED = ("subject", "crops", "rig", *READING, "polish", "motion", "writing")
 Progress = Callable[[str, int, int], object]  # stage, frames just done, frames in all (0: nobody knows)
 
 
@@ -125,18 +126,11 @@ def _capture(
         seconds = None if options.adapter else options.adapt_seconds
         network = network_for(known, model, seconds, progress)
 
-    def tell(stage: str, done: int) -> None:
-        progress(stage, done, LOOKS * frames if stage == "pose" else frames)
-
-    pose = infer(network, reference, clip, full, True, watch, tell, drawn)
-    with watch.stage("refinement"):
-        rounds = iterations_of(network, options.refine_iterations)
-        pose = refine(
-            network, slim.light.rig, reference.rig, pose, clip, full, rounds, lambda done: tell("refinement", done)
-        )
     with watch.stage("matching"):
         matcher = Matcher.of(network, drawn, reference.rig, options.match)
-        pose = match(matcher, pose, clip, full, lambda done: tell("matching", done))
+    rounds = iterations_of(network, options.refine_iterations)
+    reader = Reader(network, reference, slim.light.rig, drawn, matcher, rounds)
+    pose = reader.read(clip, full, watch, progress).pose
     with watch.stage("polish"):
         pose = polish(pose, reference.rig, clip.confidence, full, options.polish)
     with watch.stage("motion"):

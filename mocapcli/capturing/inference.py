@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.report import Stopwatch
-from mocapcli.capturing.sight import see
+from mocapcli.capturing.sight import Yaws, see
 from mocapcli.capturing.space import Lenses, level, to_space
 from mocapcli.capturing.turning import root_of, stand, turn
 from mocapcli.capturing.unseen import bridge_points
@@ -38,10 +38,12 @@ class PoseTrack:
     placed: Points | None  # the rig in those rotations, put where stage 1 sees it
     places: Float[np.ndarray, "frames joints 2"]  # pixels of the video
     noise: Float[np.ndarray, "frames joints"]  # expected deviation of a coordinate, metres
-    facing: Float[np.ndarray, " frames"]  # yaw, radians
+    facing: Yaws
     seen: Bool[np.ndarray, " frames"]
     pitch: float  # of the video's camera, radians, looking down
     size: float  # of the rig, metres
+    other: Yaws | None = None  # a facing that the clip speaks for nearly as much
+    likeness: float = 0.0  # to the film, of a pose that was matched with it
 
 
 @torch.inference_mode()
@@ -54,15 +56,16 @@ def infer(
     watch: Stopwatch | None = None,
     progress: Progress = lambda stage, frames: None,
     model: Model | None = None,
+    facing: Yaws | None = None,
 ) -> PoseTrack:
     """Everything the network tells of a clip; `full` is the video's camera, which the crops' were cut from.
 
-    `model`: the rig, for facings to be compared by drawing it.
+    `model`: the rig, for facings to be compared by drawing it. `facing`: one that is told.
     """
     rig, seen, watch = reference.rig, clip.seen, watch or Stopwatch()
     lenses = Lenses.of(clip.cameras, full)
     with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
-        sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames), model)
+        sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames), model, facing)
         points, pitch = to_space(sight, lenses, seen)
         points = bridge_points(points, seen)
     noise = sight.spread.astype(float) * LAPLACE_DEVIATION
@@ -73,7 +76,6 @@ def infer(
             placed = stand(rig, rotations, points * rig.size, 1 / noise**2)
             rays = lenses.rays(sight.places.astype(float)) @ level(pitch).T
             placed = fit_to_view(placed, rays, noise * rig.size, root_of(rig), rig.deforms, seen)
-    places = lenses.pixels(sight.places.astype(float))
-    return PoseTrack(
-        points * rig.size, rotations, placed, places, noise * rig.size, sight.facing, seen, pitch, float(rig.size)
-    )
+    places, facing = lenses.pixels(sight.places.astype(float)), sight.facing
+    points, noise = points * rig.size, noise * rig.size
+    return PoseTrack(points, rotations, placed, places, noise, facing, seen, pitch, float(rig.size), sight.other)

@@ -12,10 +12,12 @@ from torch.nn import functional
 
 from mocapcli.capturing.comparing import alike
 from mocapcli.network.encoder import Encoder, sample_features, unit
-from mocapcli.network.refiner_body import Body, Look, look_at, view_of
+from mocapcli.network.refiner_body import Body, view_of
 from mocapcli.network.refiner_pose import View
+from mocapcli.network.refiner_solve import seen_points
 from mocapcli.render.camera import Camera
-from mocapcli.render.scene import Model, render
+from mocapcli.render.rasteriser import Images, OutputName, draw
+from mocapcli.render.scene import Model, pose_points
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.samples import with_mask
 
@@ -96,17 +98,21 @@ class Figure:
 
     @torch.no_grad()
     def drawn(self, film: Film, rotations: Rotations, places: Points) -> Drawn:
-        look = self._look(film, rotations, places)
-        at, seen = film.view.project(look.points)[0], look.seen[0].float()
-        levels = self.encoder.details(self._pictures(film, rotations, places))
-        details = [functional.normalize(sample_features(level, at), dim=-1) for level in levels]
-        targets, trust = _targets(film, details[-1], at)
+        vertices, images = self._draw(film, rotations, places, ("colour", "mask", "depth"))
+        size = self.body.reference.size
+        surface = torch.from_numpy(self.body.sample.of(vertices) / size).to(places)
+        points = (film.turns.transpose(-1, -2)[:, None] @ surface[..., None])[None, ..., 0]
+        at, depth = film.view.project(points), torch.from_numpy(images.depth / size).to(places)[None]
+        seen = seen_points(at, -points[..., 2], depth)[0].float()
+        levels = self.encoder.details(_tensor(images, places))
+        details = [functional.normalize(sample_features(level, at[0]), dim=-1) for level in levels]
+        targets, trust = _targets(film, details[-1], at[0])
         return Drawn(details, seen, targets, trust * seen)
 
     @torch.no_grad()
     def likeness(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, " frames"]:
         """As facings are compared."""
-        pictures = self._pictures(film, rotations, places)
+        pictures = _tensor(self._draw(film, rotations, places, ("colour", "mask"))[1], places)
         either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
         pairs = zip(film.levels, self.encoder.levels(pictures), strict=True)
         return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
@@ -117,18 +123,20 @@ class Figure:
         world[..., :3, 3] = places[0].detach().double().cpu().numpy() * self.body.reference.size
         return world
 
-    def _look(self, film: Film, rotations: Rotations, places: Points) -> Look:
-        local = torch.eye(4).to(places).repeat(*places.shape[:3], 1, 1)
-        back = film.turns.transpose(-1, -2)[None, :, None]
-        local[..., :3, :3], local[..., :3, 3:] = back @ rotations, back @ places[..., None]
-        return look_at([self.body], local, film.view, film.side)
-
-    def _pictures(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, "frames 4 side side"]:
+    def _draw(
+        self, film: Film, rotations: Rotations, places: Points, outputs: Sequence[OutputName]
+    ) -> tuple[Float[np.ndarray, "frames vertices 3"], Images]:
+        """The surface where it is, and what it looks like."""
+        vertices, normals = pose_points(self.model, self.metres(rotations, places))
         near = 0.01 * self.body.reference.size
         cameras = [replace(camera, near=near) for camera in film.cameras]
-        options = {"background": (0, 0, 0), "outputs": ("colour", "mask"), "threads": 1}
-        images = render(self.model, self.metres(rotations, places), cameras, **options)
-        return unit(images_to_tensor(with_mask(images.colour, images.mask)).to(places.device))
+        surface = self.model.surface
+        images = draw(vertices, normals, surface, cameras, background=(0, 0, 0), outputs=outputs, threads=1)
+        return vertices, images
+
+
+def _tensor(images: Images, like: Tensor) -> Float[Tensor, "frames 4 side side"]:
+    return unit(images_to_tensor(with_mask(images.colour, images.mask)).to(like.device))
 
 
 def off(film: Film, drawn: Drawn, seen: Places) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from mocapcli.capturing.match_film import Figure, Film
 from mocapcli.capturing.match_pose import Change, Start
 from mocapcli.kinematics import ancestry
+from mocapcli.network.best_path import best_path
 
 OWN, IMAGINED = 3, 5  # poses of the clip, and imagined ones, that each limb is tried in
 LIMBS = 8  # at the most
@@ -26,6 +27,7 @@ LEAP, DEAREST = 0.7, 4.0  # radians that cost a half, and what no leap exceeds
 Limb = Bool[np.ndarray, " joints"]
 Whites = Float[Tensor, "frames angles"]
 Angles = Float[Tensor, "poses angles"]
+Scores = Float[Tensor, " knots"]
 
 
 def limbs_of(carriers: Int[np.ndarray, " joints"], flesh: Float[np.ndarray, " joints"]) -> list[Limb]:
@@ -51,9 +53,9 @@ def try_limbs(change: Change, start: Start, figure: Figure, film: Film, limbs: S
     at = np.linspace(0, frames - 1, knots).round().astype(int).tolist()
     tried = _Tried(change, start.at(at), figure, film.at(at))
     before = tried.start.white + tried.start.knots @ change.white
-    white = before
+    white, scores = before, tried.likeness(before)
     for limb in limbs:
-        white = tried.better(white, torch.from_numpy(limb).repeat_interleave(3).to(white.device))
+        white, scores = tried.better(white, scores, torch.from_numpy(limb).repeat_interleave(3).to(white.device))
     change.white.add_(white - before)
     return bool((white != before).any())
 
@@ -65,40 +67,35 @@ class _Tried:
     figure: Figure
     film: Film
 
-    def better(self, white: Whites, limb: Bool[Tensor, " angles"]) -> Whites:
-        """With one limb in the best of its poses, knot by knot."""
+    def better(self, white: Whites, scores: Scores, limb: Bool[Tensor, " angles"]) -> tuple[Whites, Scores]:
+        """With one limb in the best of its poses, knot by knot; `scores`: likeness as it is."""
         prior = self.start.prior
         angles = prior.angles(white)
         now = angles[:, limb]
-        own = now[_spread(now, OWN)]
-        imagined = prior.poses[:, limb]
-        others = torch.cat([own, imagined[_spread(imagined, IMAGINED, own)]])
-        poses, choices = [white], [now]
-        for other in others:
+        poses, choices, likeness = [white], [now], [scores]
+        for other in self._others(now, prior.poses[:, limb]):
             swapped = angles.clone()
             swapped[:, limb] = other
             poses.append(prior.white(swapped))
             choices.append(other.expand_as(now))
-        scores = torch.stack([self._likeness(pose) for pose in poses], dim=1)
-        path = path_of(SURE * scores, torch.stack(choices, dim=1) - now[:, None])
-        return torch.stack([poses[choice][knot] for knot, choice in enumerate(path)])
+            likeness.append(self.likeness(poses[-1]))
+        picked = torch.tensor(path_of(SURE * torch.stack(likeness, 1), torch.stack(choices, 1) - now[:, None]))
+        knots = torch.arange(len(picked))
+        return torch.stack(poses)[picked, knots], torch.stack(likeness)[picked, knots]
 
-    def _likeness(self, white: Whites) -> Float[Tensor, " knots"]:
+    def likeness(self, white: Whites) -> Scores:
         return self.figure.likeness(self.film, *self.change.pose(self.start, white=white))
+
+    @staticmethod
+    def _others(own: Float[Tensor, "own angles"], imagined: Float[Tensor, "imagined angles"]) -> Angles:
+        picked = own[_spread(own, OWN)]
+        return torch.cat([picked, imagined[_spread(imagined, IMAGINED, picked)]])
 
 
 def path_of(scores: Float[Tensor, "knots choices"], changes: Float[Tensor, "knots choices angles"]) -> list[int]:
-    """The best choice at every knot, changes of choice being dear (Viterbi)."""
-    total, back = scores[0], []
-    for knot in range(1, len(scores)):
-        leaps = (changes[knot - 1][:, None] - changes[knot][None]).square().sum(-1) / (2 * LEAP**2)
-        best, origin = (total[:, None] - leaps.clamp_max(DEAREST)).max(dim=0)
-        total = best + scores[knot]
-        back.append(origin)
-    path = [int(total.argmax())]
-    for origin in reversed(back):
-        path.append(int(origin[path[-1]]))
-    return path[::-1]
+    """The best choice at every knot, changes of choice being dear."""
+    leaps = torch.cdist(changes[:-1], changes[1:]).square() / (2 * LEAP**2)
+    return best_path(scores, leaps.clamp_max(DEAREST))
 
 
 def _spread(poses: Angles, count: int, known: Float[Tensor, "known angles"] | None = None) -> list[int]:

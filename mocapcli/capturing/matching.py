@@ -43,6 +43,7 @@ RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shif
 FADE = 0.9  # of the rates, until the end
 RUN, OVERLAP = 48, 12  # frames matched together
 POINTS = 400  # of the surface
+LOOKED_AT = 24  # frames, to say how alike a whole clip is
 BETTER = 0.1  # of what likeness lacks is to be gained, or the pose stays as it was
 
 
@@ -68,23 +69,42 @@ def match(
     cameras, reading = upright_cameras(clip, full, pose.pitch), Lock()
     rotations, placed, done = pose.rotations.copy(), pose.placed.copy(), 0
 
-    def better(stretch: Stretch) -> Matrices:
+    def better(stretch: Stretch) -> tuple[Matrices, list[float]]:
         part, found = slice(*stretch), world[slice(*stretch)].copy()
         shown = np.flatnonzero(pose.seen[part])
-        if len(shown):
-            with reading:  # the clip's file is read from one place at a time
-                crops = clip.images(*stretch)[shown]
-            found[shown] = matcher.match([cameras[stretch[0] + one] for one in shown], crops, found[shown])
-        return found
+        if not len(shown):
+            return found, []
+        with reading:  # the clip's file is read from one place at a time
+            crops = clip.images(*stretch)[shown]
+        found[shown], likeness = matcher.match([cameras[stretch[0] + one] for one in shown], crops, found[shown])
+        return found, [likeness] * len(shown)
 
-    stretches = list(windows(len(clip), RUN, OVERLAP))
-    for (first, last), found in zip(stretches, side_by_side(better, stretches, at_once(matcher.device)), strict=True):
+    stretches, alike = list(windows(len(clip), RUN, OVERLAP)), list[float]()
+    matched = side_by_side(better, stretches, at_once(matcher.device))
+    for (first, last), (found, likeness) in zip(stretches, matched, strict=True):
         part, share = slice(first, last), takeover(first, last, done)[:, None, None]
         rotations[part] = slerp(rotations[part], matrix_to_quat(found[..., :3, :3]), share)
         placed[part] += share * (found[..., :3, 3] - placed[part])
+        alike += likeness
         progress(last - done)
         done = last
-    return replace(pose, rotations=rotations, placed=placed)
+    return replace(pose, rotations=rotations, placed=placed, likeness=float(np.mean(alike or [0.0])))
+
+
+@torch.no_grad()
+@one_thread()
+def how_alike(matcher: "Matcher", pose: PoseTrack, clip: CropClip, full: Camera) -> float:
+    """Mean likeness of some frames to the film, the pose being as it is; of a pose that is none: nothing."""
+    shown = np.flatnonzero(pose.seen)
+    if pose.rotations is None or pose.placed is None or not len(shown):
+        return 0.0
+    frames = shown[np.linspace(0, len(shown) - 1, min(len(shown), LOOKED_AT)).round().astype(int)].tolist()
+    cameras = upright_cameras(clip, full, pose.pitch)
+    crops = np.concatenate([clip.images(frame, frame + 1) for frame in frames])
+    film = Film.of([cameras[frame] for frame in frames], crops, matcher.figure.encoder)
+    rotations, places = quat_to_matrix(pose.rotations[frames]), pose.placed[frames] / pose.size
+    told = [torch.from_numpy(values).float()[None].to(matcher.device) for values in (rotations, places)]
+    return float(matcher.figure.likeness(film, *told).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +136,8 @@ class Matcher:
     def device(self) -> torch.device:
         return self.weights.device
 
-    def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> Matrices:
-        """World matrices (metres) that look more like the crops; the given ones, if none are found."""
+    def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> tuple[Matrices, float]:
+        """World matrices (metres) that look more like the crops, or those given; and how much they look like them."""
         with torch.no_grad():
             film = Film.of(cameras, crops, self.figure.encoder)
             start, points = self._start(film, world)
@@ -129,8 +149,8 @@ class Matcher:
             self._descend(other, start, points, film)
             likeness, change = max([(likeness, change), (self._likeness(other, start, film), other)], key=itemgetter(0))
         if likeness < before + BETTER * (1 - before):
-            return world
-        return self.figure.metres(*change.pose(start, plain=True))
+            return world, before
+        return self.figure.metres(*change.pose(start, plain=True)), likeness
 
     def _start(self, film: Film, world: Matrices) -> tuple[Start, Float[Tensor, "frames points 3"]]:
         """The pose to begin with, moved to the middle of the subject's outline, and its surface, in the level frame."""

@@ -21,14 +21,17 @@ from mocapcli.capturing.looking import BLOCK, OVERLAP, Scene, Stretch
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import VideoToPose
-from mocapcli.network.views import between_bins, decide_facing
+from mocapcli.network.views import likely_facings
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 from mocapcli.training.batches import RenderedReference
 
 LOOKS = 4  # at every frame: its facing scored, facings compared, those near the best compared closer, its pose
+TOLD = 2  # the last two of these
 COMPARED = 2 * BLOCK  # frames in which facings are compared together
 Progress = Callable[[int], object]
+Yaws = Float[np.ndarray, " frames"]  # radians
+Facing = Float[Tensor, " frames"]  # the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +43,14 @@ class Sight:
     spread: Float[np.ndarray, "frames joints"]  # Laplace scale of a coordinate's error
     half_width: Float[np.ndarray, " frames"]  # of the crop at the body's distance
     pitch: Float[np.ndarray, " frames"]  # of the crop's camera, looking down
-    facing: Float[np.ndarray, " frames"]  # yaw, radians
+    facing: Yaws
+    other: Yaws | None  # a facing that the clip speaks for nearly as much
 
     @classmethod
-    def blank(cls, facing: Float[np.ndarray, " frames"], joints: int) -> "Sight":
+    def blank(cls, facing: Yaws, other: Yaws | None, joints: int) -> "Sight":
         cells, frames = (len(facing), joints), len(facing)
         each = np.zeros(cells, np.float32), np.zeros(cells, np.float32)
-        return cls(np.zeros((*cells, 2), np.float32), *each, np.zeros(frames), np.zeros(frames), facing)
+        return cls(np.zeros((*cells, 2), np.float32), *each, np.zeros(frames), np.zeros(frames), facing, other)
 
 
 def see(
@@ -55,15 +59,18 @@ def see(
     clip: CropClip,
     progress: Progress = lambda _: None,
     model: Model | None = None,
+    told: Yaws | None = None,
 ) -> Sight:
-    """What every frame shows; `progress` is told of every frame as often as `LOOKS` says.
+    """What every frame shows; `progress` is told of every frame as often as `LOOKS` says, or `TOLD`.
 
-    With the rig to draw (`model`), facings are also chosen by which of them looks like the clip.
+    With the rig to draw (`model`), facings are also chosen by which of them looks like the clip; or they are `told`.
     """
     scene = Scene.of(stage, reference, clip)
-    facing = _facing(scene, reference, model, progress)
+    likeness = None if model is None else Likeness(scene, reference.rig, model)
+    facing, *others = _facings(scene, likeness, progress) if told is None else [torch.from_numpy(told)]
+    facing = _closer(facing, scene, likeness, progress)
     joints, frames = reference.rig.joints, len(clip)
-    sight, done = Sight.blank(facing.numpy(), joints), 0
+    sight, done = Sight.blank(facing.numpy(), others[0].numpy() if others else None, joints), 0
     stretches = list(windows(frames, window_length(joints, OVERLAP), OVERLAP))
     estimates = side_by_side(partial(scene.look, facing), stretches, at_once(scene.tangents.device))
     for (first, last), estimate in zip(stretches, estimates, strict=True):
@@ -76,18 +83,23 @@ def see(
     return sight
 
 
-def _facing(
-    scene: Scene, reference: RenderedReference, model: Model | None, progress: Progress
-) -> Float[Tensor, " frames"]:
-    """The yaw of every frame that the whole clip speaks for."""
+def _facings(scene: Scene, likeness: Likeness | None, progress: Progress) -> list[Facing]:
+    """The yaw of every frame that the whole clip speaks for; then another, if it is nearly as likely."""
+    shown = torch.from_numpy(scene.clip.seen)
     scores = _scores(scene, scene.glance, BLOCK, progress)
-    scores[torch.from_numpy(~scene.clip.seen)] = 0  # frames that show nothing: all alike
-    if model is None:
-        progress(2 * len(scene.clip))
-        return between_bins(scores, decide_facing(scores))
-    likeness = Likeness(scene, reference.rig, model)
-    scores = TRUST * scores + _scores(scene, likeness.scores, COMPARED, progress)
-    facing = between_bins(scores, decide_facing(scores))
+    scores[~shown] = 0  # all alike
+    if likeness is None:
+        progress(len(scene.clip))
+    else:
+        scores = TRUST * scores + _scores(scene, likeness.scores, COMPARED, progress)
+    return likely_facings(scores, shown)
+
+
+def _closer(facing: Facing, scene: Scene, likeness: Likeness | None, progress: Progress) -> Facing:
+    """What looks most like the clip near a facing."""
+    if likeness is None:
+        progress(len(scene.clip))
+        return facing
     aside = closer(_scores(scene, partial(likeness.aside, facing), COMPARED, progress))
     return torch.remainder(facing + aside, 2 * math.pi)
 

@@ -12,17 +12,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mocapcli.capturing.comparing import drawable
-from mocapcli.capturing.inference import PoseTrack, infer
-from mocapcli.capturing.matching import Matcher, match
+from mocapcli.capturing.inference import PoseTrack
+from mocapcli.capturing.matching import Matcher
 from mocapcli.capturing.options import STEADY_HERTZ
-from mocapcli.capturing.refine import refine
+from mocapcli.capturing.reading import Reader
 from mocapcli.capturing.steady import steady
 from mocapcli.evaluation.crops import cut_clip
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.model import MotionNetwork
 from mocapcli.render.camera import Camera
-from mocapcli.render.scene import Model
-from mocapcli.training.batches import RenderedReference
 from mocapcli.training.filming import reference_of
 from mocapcli.types import Asset
 
@@ -72,18 +70,17 @@ class NetworkPredictor:
     compare: bool = True  # facings by what the rig would look like
     match_steps: int = 0
     hertz: float = STEADY_HERTZ  # what is faster is taken for jitter
-    _rigs: OrderedDict[int, "_Known"] = field(default_factory=OrderedDict, repr=False)
+    _rigs: OrderedDict[int, tuple[Asset, Reader]] = field(default_factory=OrderedDict, repr=False)  # by identity
 
     def predict(self, asset: Asset, footage: Footage) -> Prediction:
         height, width = footage.frames.shape[1:3]
         full = Camera(np.zeros(3), np.eye(3), width, height, footage.focal, (width / 2, height / 2))
-        known = self._known(asset)
+        known = self._reader(asset)
         with cut_clip(footage.frames, footage.masks, footage.fps, full, self.network.config.side) as clip:
-            model = known.model if self.compare else None
-            first = infer(known.network, known.reference, clip, full, self.rotate, model=model)
-            pose = refine(known.network, asset.rig, known.reference.rig, first, clip, full, self.refine_iterations)
-            pose = match(known.matcher, pose, clip, full)
-        found, unrefined = (as_prediction(steady(one, footage.fps, self.hertz)) for one in (pose, first))
+            reading = known.read(clip, full)
+        found, unrefined = (
+            as_prediction(steady(one, footage.fps, self.hertz)) for one in (reading.pose, reading.first)
+        )
         return replace(found, unrefined=unrefined) if self.refines else found
 
     @property
@@ -91,18 +88,20 @@ class NetworkPredictor:
         """Whether anything follows stage 2."""
         return self.rotate and (self.refine_iterations > 0 or self.match_steps > 0)
 
-    def _known(self, asset: Asset) -> "_Known":
-        """Renders of the rig, and the network that serves it, kept for its further clips."""
+    def _reader(self, asset: Asset) -> Reader:
+        """What reads clips of the rig, kept for its further ones."""
         key = id(asset)
         if key not in self._rigs:
             reference = reference_of(asset, self.network.config.side)
             serving, model = self._serving(asset), drawable(asset.rig)
             matcher = Matcher.of(serving, model, reference.rig, self.match_steps) if self.rotate else None
-            self._rigs[key] = _Known(asset, reference, serving, model, matcher)
+            shown = model if self.compare else None
+            reader = Reader(serving, reference, asset.rig, shown, matcher, self.refine_iterations, self.rotate)
+            self._rigs[key] = asset, reader
             if len(self._rigs) > HELD_RIGS:
                 self._rigs.popitem(last=False)
         self._rigs.move_to_end(key)
-        return self._rigs[key]
+        return self._rigs[key][1]
 
     def _serving(self, asset: Asset) -> MotionNetwork:
         if self.adapt_seconds is None:
@@ -116,12 +115,3 @@ class NetworkPredictor:
 def as_prediction(pose: PoseTrack) -> Prediction:
     rotations = None if pose.rotations is None else quat_to_matrix(pose.rotations)
     return Prediction(pose.positions, rotations, pose.places, pose.noise, roots=pose.placed)
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    asset: Asset  # held, so that its identity is nobody else's
-    reference: RenderedReference
-    network: MotionNetwork
-    model: Model | None
-    matcher: Matcher | None

@@ -11,11 +11,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from mocapcli.network.best_path import best_path
 from mocapcli.network.procrustes import nearest_rotation
 
 YAW_BINS = 24
 STEADINESS, SUDDEN = 1.0, 10.0  # what a turn by one bin from frame to frame costs, by its square, and any turn at most
+ELSEWHERE, DOUBT = 4, 4.0  # bins that another facing is at least beside, and how much less likely it may be a frame
 BESIDE, BELIEVED = 3, 0.5  # bins beside the path that may have a say, and how much of their scores is believed
+NEVER = 1e4  # in scores
 UPRIGHT = 0.05  # how much more of the rest pose's spread a tipped body must explain than an upright one
 Places = Float[Tensor, "batch frames joints 2"]
 Points = Float[Tensor, "batch frames joints 3"]
@@ -117,6 +120,23 @@ def wrap(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
 
 
+def likely_facings(
+    logits: Float[Tensor, "frames bins"], shown: Bool[Tensor, " frames"]
+) -> list[Float[Tensor, " frames"]]:
+    """The facing (yaw) that a clip speaks for and, if it does so for another nearly as much, that as well.
+
+    `shown`: frames that may say which of the two.
+    """
+    path = decide_facing(logits)
+    near = (path[:, None] + torch.arange(-ELSEWHERE, ELSEWHERE + 1)) % YAW_BINS
+    others = logits.scatter(1, near, float(logits.min()) - NEVER)
+    other = decide_facing(others)
+    scores = functional.log_softmax(logits.double(), dim=-1)
+    lost = (scores.gather(1, path[:, None]) - scores.gather(1, other[:, None]))[shown].mean()
+    facings = [between_bins(logits, path)]
+    return [*facings, between_bins(others, other)] if lost < DOUBT else facings  # of nothing the mean is no number
+
+
 def decide_facing(logits: Float[Tensor, "frames bins"]) -> Int[Tensor, " frames"]:
     """The best path of yaw bins along a clip (Viterbi): bodies turn, but not from one frame to the next.
 
@@ -125,16 +145,8 @@ def decide_facing(logits: Float[Tensor, "frames bins"]) -> Int[Tensor, " frames"
     scores = functional.log_softmax(logits.double(), dim=-1)
     steps = torch.arange(YAW_BINS)
     apart = (steps[:, None] - steps[None, :] + YAW_BINS // 2) % YAW_BINS - YAW_BINS // 2
-    change = -(STEADINESS * apart.double().square()).clamp_max(SUDDEN)
-    total, back = scores[0], []
-    for frame in scores[1:]:
-        best, origin = (total[:, None] + change).max(dim=0)
-        total = best + frame
-        back.append(origin)
-    path = [int(total.argmax())]
-    for origin in reversed(back):
-        path.append(int(origin[path[-1]]))
-    return torch.tensor(path[::-1])
+    prices = (STEADINESS * apart.double().square()).clamp_max(SUDDEN)
+    return torch.tensor(best_path(scores, prices))
 
 
 def between_bins(logits: Float[Tensor, "frames bins"], path: Int[Tensor, " frames"]) -> Float[Tensor, " frames"]:
