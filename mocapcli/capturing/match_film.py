@@ -101,7 +101,7 @@ class Figure:
         vertices, images = self._draw(film, rotations, places, ("colour", "mask", "depth"))
         size = self.body.reference.size
         surface = torch.from_numpy(self.body.sample.of(vertices) / size).to(places)
-        points = (film.turns.transpose(-1, -2)[:, None] @ surface[..., None])[None, ..., 0]
+        points = (surface @ film.turns)[None]
         at, depth = film.view.project(points), torch.from_numpy(images.depth / size).to(places)[None]
         seen = seen_points(at, -points[..., 2], depth)[0].float()
         levels = self.encoder.details(_tensor(images, places))

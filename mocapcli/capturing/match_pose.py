@@ -124,6 +124,6 @@ def carry_points(
     moves = rotations @ start.world.transpose(-1, -2)
     offsets = places - (moves @ start.places[..., None])[..., 0]
     mixed = torch.einsum("pj,fjk->fpk", weights, torch.cat([moves.flatten(-2), offsets], dim=-1)[0])
-    turned = (mixed[..., :9].unflatten(-1, (3, 3)) @ points[..., None])[..., 0]
+    turned = (mixed[..., :9].unflatten(-1, (3, 3)) * points[..., None, :]).sum(-1)  # `@` is slow with many small ones
     carried: Tensor = turned + mixed[..., 9:] + (1 - weights.sum(-1))[:, None] * points
     return carried

@@ -42,6 +42,7 @@ STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and 
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
 FADE = 0.9  # of the rates, until the end
 RUN, OVERLAP = 48, 12  # frames matched together
+EVERY = 2  # frames apart are those that are asked: half a knot
 POINTS = 400  # of the surface
 LOOKED_AT = 24  # frames, to say how alike a whole clip is
 BETTER = 0.1  # of what likeness lacks is to be gained, or the pose stays as it was
@@ -141,12 +142,14 @@ class Matcher:
         with torch.no_grad():
             film = Film.of(cameras, crops, self.figure.encoder)
             start, points = self._start(film, world)
+        some = list(range(0, len(crops), EVERY))
+        told = start.at(some), points[some], film.at(some)
         change = Change.none(start)
         before = self._likeness(change, start, film)
-        self._descend(change, start, points, film)
+        self._descend(change, *told)
         likeness, other = self._likeness(change, start, film), change.copy()
         if try_limbs(other, start, self.figure, film, self.limbs):
-            self._descend(other, start, points, film)
+            self._descend(other, *told)
             likeness, change = max([(likeness, change), (self._likeness(other, start, film), other)], key=itemgetter(0))
         if likeness < before + BETTER * (1 - before):
             return world, before
@@ -161,11 +164,11 @@ class Matcher:
         level = turns[None, :, None]
         places = (level @ local[..., :3, 3:])[..., 0]
         start = Start.of(self.prior, body.reference, level @ local[..., :3, :3], places)
-        return start, (turns[:, None] @ points[..., None])[..., 0]
+        return start, points @ turns.transpose(-1, -2)
 
     @torch.enable_grad()
     def _descend(self, change: Change, start: Start, points: Float[Tensor, "frames points 3"], film: Film) -> None:
-        parts, view, back = change.parts, film.view, film.turns.transpose(-1, -2)[:, None]
+        parts, view, turns = change.parts, film.view, film.turns
         optimiser = torch.optim.Adam([{"params": [part]} for part in parts], betas=(0.9, 0.95))
         for step in range(self.steps):
             for group, rate in zip(optimiser.param_groups, RATES, strict=True):
@@ -174,7 +177,7 @@ class Matcher:
             if step % DRAWN == 0:
                 drawn = self.figure.drawn(film, rotations.detach(), places.detach())
             surface = carry_points(points, self.weights, start, rotations, places)
-            seen = view.project((back @ surface[..., None])[None, ..., 0])[0]
+            seen = view.project((surface @ turns)[None])[0]
             optimiser.zero_grad()
             (off(film, drawn, seen) + change.unlikely(start)).backward()
             optimiser.step()

@@ -37,7 +37,11 @@ GAIN = 3.0  # of what is added, for its first layer starts at zero
 
 
 class FoldedConvolution(nn.Module):
-    """A convolution with its batch norm inside, padded as TensorFlow does: more at the end than at the start."""
+    """A convolution with its batch norm inside, of pictures that are turned by half a turn.
+
+    TensorFlow pads more at the end of a picture than at its start. Where it matters that is at every second pixel of an
+    even number: turned so, a convolution that pads both ends alike never comes to the last row, and nothing is copied.
+    """
 
     def __init__(self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -45,13 +49,11 @@ class FoldedConvolution(nn.Module):
         self.weight = nn.Parameter(torch.zeros(after, before // groups, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(after))
 
-    def forward(self, images: Tensor) -> Tensor:
-        side = images.shape[-1]
+    def forward(self, turned: Tensor) -> Tensor:
+        side = turned.shape[-1]
         missing = max((-(-side // self.stride) - 1) * self.stride + self.kernel - side, 0)
-        if missing % 2:
-            images = functional.pad(images, (missing // 2, missing - missing // 2) * 2)
-        padding = 0 if missing % 2 else missing // 2
-        return functional.conv2d(images, self.weight, self.bias, self.stride, padding, 1, self.groups)
+        weight = self.weight.flip(-2, -1) if self.kernel > 1 else self.weight
+        return functional.conv2d(turned, weight, self.bias, self.stride, (missing + 1) // 2, 1, self.groups)
 
 
 class InvertedResidual(nn.Module):
@@ -87,12 +89,12 @@ class LiteTrunk(nn.Module):
 
     def forward(self, pictures: Tensor, levels: int = len(TAPS)) -> list[Tensor]:
         """The first so many of the outputs that are read."""
-        hidden: Tensor = functional.relu6(self.stem(pictures), inplace=True)
+        hidden: Tensor = functional.relu6(self.stem(pictures.flip(-2, -1)), inplace=True)
         taps: list[Tensor] = []
         for number, block in enumerate(self.blocks[: sorted(TAPS)[levels - 1] + 1]):
             hidden = block(hidden)
             if number in TAPS:
-                taps.append(hidden / SCALES[len(taps)])
+                taps.append(hidden.flip(-2, -1) / SCALES[len(taps)])
         return taps
 
     def load_published(self, path: Path) -> None:
