@@ -20,7 +20,7 @@ from mocapcli.render.scene import Model
 from mocapcli.training.batches import RenderedReference
 from mocapcli.types import Rig
 
-LESS_ALIKE = 0.02  # than the first, in likeness: what is so before limbs are matched is not matched
+LESS_ALIKE = 0.03  # than the first, in likeness: what is so before limbs are matched is not matched
 MORE_ALIKE = 0.02  # by which another facing must be so afterwards: the first is usually the right one
 AGAIN = TOLD + 3  # what is told of every frame then: rotation, refinement and matching beside looking
 Progress = Callable[[str, int, int], object]  # stage, frames just done, frames in all

@@ -83,8 +83,8 @@ MatchOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Steps of swinging limbs until the drawn rig lies on the film, before and after other poses are tried; "
-        "0: none, which is faster.",
+        help="Steps of swinging limbs until the drawn rig lies on the film, before and after other poses are tried, "
+        "and again under another facing where the clip leaves that open; 0: none, which is faster.",
         min=0,
         max=10_000,
         show_default="60 if the model can",
