@@ -62,7 +62,7 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What is looked for; all nil at the start."""
+    """What is looked for."""
 
     white: Float[Tensor, "knots angles"]
     turn: Float[Tensor, "knots 3"]  # rotation vectors of the whole body
@@ -70,10 +70,13 @@ class Change:
     longer: Float[Tensor, "joints 1"]  # logarithms
 
     @classmethod
-    def none(cls, start: Start) -> "Change":
+    def none(cls, start: Start, aside: float = 0.0) -> "Change":
+        """But for a turn of the whole body about the vertical (radians)."""
         knots, (angles, joints) = start.knots.shape[1], (start.white.shape[1], start.places.shape[2])
         shapes = ((knots, angles), (knots, 3), (knots, 3), (joints, 1))
-        return cls(*(torch.zeros(shape).to(start.places).requires_grad_() for shape in shapes))
+        white, turn, shift, longer = (torch.zeros(shape).to(start.places) for shape in shapes)
+        turn[:, 1] = aside
+        return cls(*(part.requires_grad_() for part in (white, turn, shift, longer)))
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

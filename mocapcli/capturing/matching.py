@@ -3,11 +3,12 @@
 Nothing is learnt for it. Points of the rig's surface are asked to lie within the subject's outline, every spot of the
 subject to have such a point near, and what the picture encoder sees of the film at a point to be what it sees of the
 drawing there; points are drawn to where the film looks like them (`match_film`). Gradients of all that pass to the
-pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then. Then limbs
-are tried in other poses, and swung on from the best of those (`match_limbs`). What does not look more like the film
-than before is thrown away.
+pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then. That is done
+as the body faces, and turned a little to either side. From the most alike of these limbs are tried in other poses, and
+swung on from the best of those (`match_limbs`). What does not look more like the film than before is thrown away.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -38,6 +39,7 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 
+ASIDE = (0.0, -math.radians(20.0), math.radians(20.0))  # turns of the whole body that are begun with
 STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
 FADE = 0.9  # of the rates, until the end
@@ -144,13 +146,14 @@ class Matcher:
             start, points = self._start(film, world)
         some = list(range(0, len(crops), EVERY))
         told = start.at(some), points[some], film.at(some)
-        change = Change.none(start)
-        before = self._likeness(change, start, film)
-        self._descend(change, *told)
-        likeness, other = self._likeness(change, start, film), change.copy()
-        if try_limbs(other, start, self.figure, film, self.limbs):
-            self._descend(other, *told)
-            likeness, change = max([(likeness, change), (self._likeness(other, start, film), other)], key=itemgetter(0))
+        before = self._likeness(Change.none(start), start, film)
+        tried = [self._descended(Change.none(start, aside), *told) for aside in ASIDE]
+        judged = [(self._likeness(change, start, film), change) for change in tried]
+        change = max(judged, key=itemgetter(0))[1].copy()
+        if try_limbs(change, start, self.figure, film, self.limbs):
+            self._descended(change, *told)
+            judged.append((self._likeness(change, start, film), change))
+        likeness, change = max(judged, key=itemgetter(0))
         if likeness < before + BETTER * (1 - before):
             return world, before
         return self.figure.metres(*change.pose(start, plain=True)), likeness
@@ -167,7 +170,7 @@ class Matcher:
         return start, points @ turns.transpose(-1, -2)
 
     @torch.enable_grad()
-    def _descend(self, change: Change, start: Start, points: Float[Tensor, "frames points 3"], film: Film) -> None:
+    def _descended(self, change: Change, start: Start, points: Float[Tensor, "frames points 3"], film: Film) -> Change:
         parts, view, turns = change.parts, film.view, film.turns
         optimiser = torch.optim.Adam([{"params": [part]} for part in parts], betas=(0.9, 0.95))
         for step in range(self.steps):
@@ -181,6 +184,7 @@ class Matcher:
             optimiser.zero_grad()
             (off(film, drawn, seen) + change.unlikely(start)).backward()
             optimiser.step()
+        return change
 
     @torch.no_grad()
     def _likeness(self, change: Change, start: Start, film: Film) -> float:
