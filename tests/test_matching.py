@@ -12,7 +12,7 @@ from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.match_film import Film
 from mocapcli.capturing.match_limbs import LIMBS, SLIGHT, WHOLE, limbs_of, path_of, try_limbs
 from mocapcli.capturing.match_pose import KNOT, Change, Start, between_knots, carry_points
-from mocapcli.capturing.matching import RUN, STEPS, Matcher, match, steps_of
+from mocapcli.capturing.matching import RUN, STEPS, Matcher, how_alike, match, steps_of
 from mocapcli.capturing.models import load_model
 from mocapcli.capturing.turning import bones_of
 from mocapcli.kinematics import carried, matrix_to_quat, quat_to_matrix
@@ -126,6 +126,22 @@ def test_a_lowered_head_and_tail_are_found(matcher: Matcher, model: Model, refer
     np.testing.assert_allclose(np.linalg.norm(after.rotations, axis=-1), 1, atol=1e-6)
     bones = carried(quat_to_matrix(after.rotations), bones_of(reference), reference.parents, after.placed)
     np.testing.assert_allclose(bones, after.placed, atol=1e-4 * reference.size)  # no bone is longer than the rig's
+
+
+@pytest.mark.parametrize(("axis", "degrees", "share"), [("z", 80.0, 0.5), ("y", 30.0, 0.7)])
+def test_a_body_that_lies_or_faces_aside_is_found(
+    matcher: Matcher, model: Model, reference: RigReference, axis: str, degrees: float, share: float
+) -> None:
+    """Over as far as no small step leads."""
+    start = posed(reference, {})
+    turn, middle = Rotation.from_euler(axis, degrees, degrees=True).as_matrix(), start[1][0, reference.deforms].mean(0)
+    truth = turn @ start[0], (start[1] - middle) @ turn.T + middle
+    with clip_of(filmed(model, *truth, reference.size), reference.size) as clip:
+        before = track(*start, reference.size)
+        after = match(matcher, before, clip, camera(reference.size))
+        alike = [how_alike(matcher, pose, clip, camera(reference.size)) for pose in (before, after)]
+    assert off(after, truth[1]) < share * off(before, truth[1])
+    assert alike[0] < alike[1] - 0.1 and after.likeness == pytest.approx(alike[1], abs=0.02)
 
 
 def test_one_picture_is_a_film(matcher: Matcher, model: Model, reference: RigReference) -> None:

@@ -70,12 +70,12 @@ class Change:
     longer: Float[Tensor, "joints 1"]  # logarithms
 
     @classmethod
-    def none(cls, start: Start, aside: float = 0.0) -> "Change":
-        """But for a turn of the whole body about the vertical (radians)."""
+    def none(cls, start: Start, turned: Sequence[float] = (0.0, 0.0, 0.0)) -> "Change":
+        """But for a turn of the whole body (a rotation vector)."""
         knots, (angles, joints) = start.knots.shape[1], (start.white.shape[1], start.places.shape[2])
         shapes = ((knots, angles), (knots, 3), (knots, 3), (joints, 1))
         white, turn, shift, longer = (torch.zeros(shape).to(start.places) for shape in shapes)
-        turn[:, 1] = aside
+        turn[:] = torch.tensor(turned)
         return cls(*(part.requires_grad_() for part in (white, turn, shift, longer)))
 
     @property

@@ -3,9 +3,11 @@
 Nothing is learnt for it. Points of the rig's surface are asked to lie within the subject's outline, every spot of the
 subject to have such a point near, and what the picture encoder sees of the film at a point to be what it sees of the
 drawing there; points are drawn to where the film looks like them (`match_film`). Gradients of all that pass to the
-pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then. That is done
-as the body faces, and turned a little to either side. From the most alike of these limbs are tried in other poses, and
-swung on from the best of those (`match_limbs`). What does not look more like the film than before is thrown away.
+pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then.
+
+That is begun with the body as it stands, turned a little aside, and leaning over; the most promising start is gone on
+with. Then limbs are tried in other poses, and swung on from the best of those (`match_limbs`). What does not look more
+like the film than before is thrown away.
 """
 
 import math
@@ -24,7 +26,7 @@ from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.looking import Stretch
 from mocapcli.capturing.match_film import Crops, Figure, Film, Matrices, off
 from mocapcli.capturing.match_limbs import Limb, limbs_of, try_limbs
-from mocapcli.capturing.match_pose import Change, Start, carry_points
+from mocapcli.capturing.match_pose import KNOT, Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.capturing.windows import takeover, windows
 from mocapcli.kinematics import matrix_to_quat, quat_to_matrix, slerp
@@ -39,7 +41,13 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 
-ASIDE = (0.0, -math.radians(20.0), math.radians(20.0))  # turns of the whole body that are begun with
+YAW, LEAN = math.radians(20.0), math.radians(50.0)
+# Turns of the whole body that are begun with: aside, forwards and backwards, over to either side.
+TURNED = (
+    *((0.0, yaw, 0.0) for yaw in (0.0, -YAW, YAW)),
+    *((lean, 0.0, 0.0) for lean in (-LEAN, LEAN)),
+    *((0.0, 0.0, lean) for lean in (-LEAN, LEAN)),
+)
 STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
 FADE = 0.9  # of the rates, until the end
@@ -141,25 +149,23 @@ class Matcher:
 
     def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> tuple[Matrices, float]:
         """World matrices (metres) that look more like the crops, or those given; and how much they look like them."""
-        with torch.no_grad():
-            film = Film.of(cameras, crops, self.figure.encoder)
-            start, points = self._start(film, world)
-        some = list(range(0, len(crops), EVERY))
-        told = start.at(some), points[some], film.at(some)
-        before = self._likeness(Change.none(start), start, film)
-        tried = [self._descended(Change.none(start, aside), *told) for aside in ASIDE]
-        judged = [(self._likeness(change, start, film), change) for change in tried]
-        change = max(judged, key=itemgetter(0))[1].copy()
-        if try_limbs(change, start, self.figure, film, self.limbs):
-            self._descended(change, *told)
-            judged.append((self._likeness(change, start, film), change))
+        whole = self._task(cameras, crops, world)
+        some = whole.every(EVERY)
+        before = self._likeness(Change.none(whole.start), whole)
+        change = self._descended(self._begun(whole.every(KNOT)), some)
+        judged = [(self._likeness(change, whole), change)]
+        change = change.copy()
+        if try_limbs(change, whole.start, self.figure, whole.film, self.limbs):
+            judged.append((self._likeness(self._descended(change, some), whole), change))
         likeness, change = max(judged, key=itemgetter(0))
         if likeness < before + BETTER * (1 - before):
             return world, before
-        return self.figure.metres(*change.pose(start, plain=True)), likeness
+        return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
 
-    def _start(self, film: Film, world: Matrices) -> tuple[Start, Float[Tensor, "frames points 3"]]:
-        """The pose to begin with, moved to the middle of the subject's outline, and its surface, in the level frame."""
+    @torch.no_grad()
+    def _task(self, cameras: list[Camera], crops: Crops, world: Matrices) -> "_Task":
+        """The body is moved to the middle of the subject's outline."""
+        film = Film.of(cameras, crops, self.figure.encoder)
         body, view, turns = self.figure.body, film.view, film.turns
         local = torch.from_numpy(to_camera(world, film.cameras, body.reference.size)).float()[None].to(self.device)
         local = settle(local, look_at([body], local, view, film.side), film.crops[None], view)
@@ -167,26 +173,46 @@ class Matcher:
         level = turns[None, :, None]
         places = (level @ local[..., :3, 3:])[..., 0]
         start = Start.of(self.prior, body.reference, level @ local[..., :3, :3], places)
-        return start, points @ turns.transpose(-1, -2)
+        return _Task(start, points @ turns.transpose(-1, -2), film)
+
+    def _begun(self, task: "_Task") -> Change:
+        """The most promising of some turns of the whole body, after half of the steps."""
+        tried = [self._descended(Change.none(task.start, turned), task, self.steps // 2) for turned in TURNED]
+        return max(tried, key=lambda change: self._likeness(change, task))
 
     @torch.enable_grad()
-    def _descended(self, change: Change, start: Start, points: Float[Tensor, "frames points 3"], film: Film) -> Change:
-        parts, view, turns = change.parts, film.view, film.turns
-        optimiser = torch.optim.Adam([{"params": [part]} for part in parts], betas=(0.9, 0.95))
-        for step in range(self.steps):
+    def _descended(self, change: Change, task: "_Task", steps: int | None = None) -> Change:
+        """The same, changed."""
+        start, film, steps = task.start, task.film, self.steps if steps is None else steps
+        optimiser = torch.optim.Adam([{"params": [part]} for part in change.parts], betas=(0.9, 0.95))
+        for step in range(steps):
             for group, rate in zip(optimiser.param_groups, RATES, strict=True):
-                group["lr"] = rate * (1 - FADE * step / self.steps)
+                group["lr"] = rate * (1 - FADE * step / steps)
             rotations, places = change.pose(start)
             if step % DRAWN == 0:
                 drawn = self.figure.drawn(film, rotations.detach(), places.detach())
-            surface = carry_points(points, self.weights, start, rotations, places)
-            seen = view.project((surface @ turns)[None])[0]
+            surface = carry_points(task.points, self.weights, start, rotations, places)
+            seen = film.view.project((surface @ film.turns)[None])[0]
             optimiser.zero_grad()
             (off(film, drawn, seen) + change.unlikely(start)).backward()
             optimiser.step()
         return change
 
     @torch.no_grad()
-    def _likeness(self, change: Change, start: Start, film: Film) -> float:
+    def _likeness(self, change: Change, task: "_Task") -> float:
         """Of the rig, its bones being its own."""
-        return float(self.figure.likeness(film, *change.pose(start, plain=True)).mean())
+        return float(self.figure.likeness(task.film, *change.pose(task.start, plain=True)).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """Frames to be matched."""
+
+    start: Start  # the pose to begin with
+    points: Float[Tensor, "frames points 3"]  # its surface, in the level frame
+    film: Film
+
+    def every(self, apart: int) -> "_Task":
+        """Some of the frames."""
+        frames = list(range(0, len(self.points), apart))
+        return _Task(self.start.at(frames), self.points[frames], self.film.at(frames))
