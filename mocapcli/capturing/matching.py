@@ -42,11 +42,13 @@ from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 
 YAW, LEAN = math.radians(20.0), math.radians(50.0)
-# Turns of the whole body that are begun with: aside, forwards and backwards, over to either side.
+# Turns of the whole body that are begun with: aside, forwards and backwards, over to either side; and by how much they
+# must be more alike: bodies lie seldom.
 TURNED = (
-    *((0.0, yaw, 0.0) for yaw in (0.0, -YAW, YAW)),
-    *((lean, 0.0, 0.0) for lean in (-LEAN, LEAN)),
-    *((0.0, 0.0, lean) for lean in (-LEAN, LEAN)),
+    ((0.0, 0.0, 0.0), 0.0),
+    *(((0.0, yaw, 0.0), 0.01) for yaw in (-YAW, YAW)),
+    *(((lean, 0.0, 0.0), 0.04) for lean in (-LEAN, LEAN)),
+    *(((0.0, 0.0, lean), 0.04) for lean in (-LEAN, LEAN)),
 )
 STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
@@ -177,8 +179,11 @@ class Matcher:
 
     def _begun(self, task: "_Task") -> Change:
         """The most promising of some turns of the whole body, after half of the steps."""
-        tried = [self._descended(Change.none(task.start, turned), task, self.steps // 2) for turned in TURNED]
-        return max(tried, key=lambda change: self._likeness(change, task))
+        tried = []
+        for turned, price in TURNED:
+            change = self._descended(Change.none(task.start, turned), task, self.steps // 2)
+            tried.append((self._likeness(change, task) - price, change))
+        return max(tried, key=itemgetter(0))[1]
 
     @torch.enable_grad()
     def _descended(self, change: Change, task: "_Task", steps: int | None = None) -> Change:
