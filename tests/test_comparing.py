@@ -22,7 +22,7 @@ from mocapcli.capturing.inference import infer
 from mocapcli.capturing.looking import Scene
 from mocapcli.capturing.matching import Matcher
 from mocapcli.capturing.models import load_model
-from mocapcli.capturing.reading import AGAIN, Reader
+from mocapcli.capturing.reading import Reader
 from mocapcli.capturing.sight import LOOKS
 from mocapcli.kinematics import motion_world
 from mocapcli.network.encoder import Encoder, build_encoder
@@ -148,16 +148,19 @@ def test_in_doubt_a_clip_is_read_under_both_facings(
     told: list[tuple[str, int, int]] = []
     film.network.video_to_pose = Deceived(film.told.estimate, film.yaw, doubt)
     matcher = Matcher.of(matching, film.model, film.reference.rig, steps=2)
-    reader = Reader(film.network, film.reference, film.model.rig, matcher=matcher)
+    assert matcher is not None
+    quick = replace(matcher, limbs=[])
+    reader = Reader(film.network, film.reference, film.model.rig, matcher=quick)
     with film.told.clip as clip:
         alone = replace(reader, matcher=None).read(clip, film.told.full)
         both = reader.read(clip, film.told.full, progress=lambda *news: told.append(news))
     assert (off_degrees(alone.pose.facing, film.yaw) > 150).all() == (doubt < 0.5)
-    assert off_degrees(both.pose.facing, film.yaw).max() < 12 if again else (both.pose.facing == alone.pose.facing).all()
+    assert (off_degrees(both.pose.facing, film.yaw).max() < 12) == again
     assert both.pose.likeness > 0 == alone.pose.likeness
     news = [(done, total) for stage, done, total in told if stage == "another facing"]
     assert bool(news) == again
-    assert sum(done for done, _ in news) <= AGAIN * FRAMES and {total for _, total in news} <= {AGAIN * FRAMES}
+    assert sum(done for done, _ in news) == again * reader.again * FRAMES
+    assert {total for _, total in news} <= {reader.again * FRAMES}
 
 
 def test_the_rig_is_drawn_where_it_is_seen(film: Film) -> None:

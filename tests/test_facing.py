@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
 from mocapcli.capturing.report import facing_changes  # noqa: E402
-from mocapcli.network.views import YAW_BINS, between_bins, bins_to_yaw, decide_facing, wrap, yaw_to_bins  # noqa: E402
+from mocapcli.network.views import YAW_BINS, between_bins, bins_to_yaw, decide_facing, likely_facings, wrap, yaw_to_bins  # noqa: E402
 
 
 def test_facing_is_decided_along_the_clip() -> None:
@@ -54,3 +54,17 @@ def test_frames_that_show_nothing_keep_to_their_path() -> None:
 def test_a_report_notes_turns_and_no_tremor() -> None:
     facing = np.radians([10.0, 11.0, 9.0, 20.0, 21.0, 359.0, 2.0])
     assert facing_changes(facing, np.arange(7) / 10) == ((0.0, 10.0), (0.3, 20.0), (0.5, 359.0))
+
+
+def test_a_clip_may_speak_for_two_facings() -> None:
+    """And is asked only where it shows the subject."""
+    yaw, other = torch.tensor(1.0), torch.tensor(1.0 + 2.6)
+    sure, open_ = torch.ones(20, dtype=torch.bool), (0.6 * yaw_to_bins(yaw) + 0.4 * yaw_to_bins(other)).expand(20, -1)
+    first, second = likely_facings(open_.clamp_min(1e-3).log(), sure)
+    assert wrap(first - yaw).abs().max() < 0.1 and wrap(second - other).abs().max() < 0.1
+    plain = (open_.clamp_min(1e-6).log() + 20 * yaw_to_bins(yaw)).clone()
+    assert len(likely_facings(plain, sure)) == 1
+    plain[:16] = 0
+    assert len(likely_facings(plain, sure)) == 2
+    assert len(likely_facings(plain, torch.arange(20) >= 16)) == 1
+    assert len(likely_facings(plain, ~sure)) == 1

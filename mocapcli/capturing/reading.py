@@ -22,7 +22,6 @@ from mocapcli.types import Rig
 
 LESS_ALIKE = 0.03  # than the first, in likeness: what is so before limbs are matched is not matched
 MORE_ALIKE = 0.02  # by which another facing must be so afterwards: the first is usually the right one
-AGAIN = TOLD + 3  # what is told of every frame then: rotation, refinement and matching beside looking
 Progress = Callable[[str, int, int], object]  # stage, frames just done, frames in all
 Tell = Callable[[str, int], object]
 
@@ -61,7 +60,7 @@ class Reader:
             progress(stage, done, LOOKS * frames if stage == "pose" else frames)
 
         def tell_again(_: str, done: int) -> None:
-            progress("another facing", done, AGAIN * frames)
+            progress("another facing", done, self.again * frames)
 
         first, refined = self._under(None, clip, full, watch, tell)
         with watch.stage("matching"):
@@ -72,9 +71,15 @@ class Reader:
             first, other = self._under(first.other, clip, full, Stopwatch(), tell_again)
             before, after = (how_alike(self.matcher, pose, clip, full) for pose in (refined, other))
             if after < before - LESS_ALIKE:
+                tell_again("", frames)  # what is left
                 return found
             other = match(self.matcher, other, clip, full, partial(tell_again, ""))
         return Reading(first, other) if other.likeness > found.pose.likeness + MORE_ALIKE else found
+
+    @property
+    def again(self) -> int:
+        """How often every frame is told of when a clip is read once more: looks, rotation, stage 3, matching."""
+        return TOLD + 1 + (self.rounds > 0) + 1
 
     def _under(
         self, facing: Yaws | None, clip: CropClip, full: Camera, watch: Stopwatch, tell: Tell
