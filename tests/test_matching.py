@@ -144,6 +144,22 @@ def test_a_body_that_lies_or_faces_aside_is_found(
     assert alike[0] < alike[1] - 0.1 and after.likeness == pytest.approx(alike[1], abs=0.02)
 
 
+def test_a_body_that_goes_down_is_found(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    """It stands at first, and lies at the end of the clip."""
+    frames, start = 40, posed(reference, {}, 40)
+    over = 80.0 * np.clip((np.arange(frames) - 16) / 10, 0, 1)
+    down = Rotation.from_euler("z", over[:, None], degrees=True).as_matrix()
+    middle = start[1][0, reference.deforms].mean(0)
+    truth = down[:, None] @ start[0], np.einsum("fab,fjb->fja", down, start[1] - middle) + middle
+    with clip_of(filmed(model, *truth, reference.size), reference.size) as clip:
+        after = match(matcher, track(*start, reference.size), clip, camera(reference.size))
+    off_by = [
+        np.linalg.norm(each - truth[1], axis=-1).mean(axis=1) / reference.size for each in (start[1], after.placed)
+    ]
+    assert off_by[1][over == 80].mean() < 0.5 * off_by[0][over == 80].mean()
+    assert off_by[1][over == 0].max() < 0.06
+
+
 def test_one_picture_is_a_film(matcher: Matcher, model: Model, reference: RigReference) -> None:
     truth, start = posed(reference, SWUNG, 1), posed(reference, {}, 1)
     with clip_of(filmed(model, *truth, reference.size), reference.size) as clip:

@@ -49,9 +49,7 @@ def limbs_of(carriers: Int[np.ndarray, " joints"], flesh: Float[np.ndarray, " jo
 @torch.no_grad()
 def try_limbs(change: Change, start: Start, figure: Figure, film: Film, limbs: Sequence[Limb]) -> bool:
     """Whether any limb looked better otherwise; `change` is changed so that it is."""
-    frames, knots = start.knots.shape
-    at = np.linspace(0, frames - 1, knots).round().astype(int).tolist()
-    tried = _Tried(change, start.at(at), figure, film.at(at))
+    tried = _Tried(change, start.at(start.knot_frames), figure, film.at(start.knot_frames))
     before = tried.start.white + tried.start.knots @ change.white
     white, scores = before, tried.likeness(before)
     for limb in limbs:
@@ -94,8 +92,12 @@ class _Tried:
 
 def path_of(scores: Float[Tensor, "knots choices"], changes: Float[Tensor, "knots choices angles"]) -> list[int]:
     """The best choice at every knot, changes of choice being dear."""
-    leaps = torch.cdist(changes[:-1], changes[1:]).square() / (2 * LEAP**2)
-    return best_path(scores, leaps.clamp_max(DEAREST))
+    return best_path(scores, leaps_of(torch.cdist(changes[:-1], changes[1:])))
+
+
+def leaps_of(angles: Float[Tensor, "*changes choices choices"]) -> Float[Tensor, "*changes choices choices"]:
+    """What it costs to go over so many radians from knot to knot."""
+    return (angles.square() / (2 * LEAP**2)).clamp_max(DEAREST)
 
 
 def _spread(poses: Angles, count: int, known: Float[Tensor, "known angles"] | None = None) -> list[int]:

@@ -7,6 +7,7 @@ along straight lines, and, for the clip as a whole, how long the bones of the on
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import roma
 import torch
 from jaxtyping import Bool, Float
@@ -53,6 +54,12 @@ class Start:
         knots = between_knots(places.shape[1]).to(places)
         return cls(prior, anchors, world, places, white, headings, bones, roots, knots)
 
+    @property
+    def knot_frames(self) -> list[int]:
+        """The frame next to each knot."""
+        frames, knots = self.knots.shape
+        return np.linspace(0, frames - 1, knots).round().astype(int).tolist()  # type: ignore[no-any-return]
+
     def at(self, frames: Sequence[int]) -> "Start":
         """Some of the frames."""
         picked = torch.tensor(frames, device=self.places.device)
@@ -81,6 +88,17 @@ class Change:
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.white, self.turn, self.shift, self.longer
+
+    @classmethod
+    def pieced(cls, choices: Sequence["Change"], path: Sequence[int]) -> "Change":
+        """From knot to knot one of the choices; bones are as long as in that which is taken most often."""
+        along, often = list(enumerate(path)), max(path, key=list(path).count)
+        white, turn, shift = (
+            torch.stack([getattr(choices[choice], name)[knot].detach() for knot, choice in along])
+            for name in ("white", "turn", "shift")
+        )
+        longer = choices[often].longer.detach().clone()
+        return cls(*(part.requires_grad_() for part in (white, turn, shift, longer)))
 
     def copy(self) -> "Change":
         return Change(*(part.detach().clone().requires_grad_() for part in self.parts))

@@ -5,13 +5,13 @@ subject to have such a point near, and what the picture encoder sees of the film
 drawing there; points are drawn to where the film looks like them (`match_film`). Gradients of all that pass to the
 pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then.
 
-That is begun with the body as it stands, turned a little aside, and leaning over; the most promising start is gone on
-with. Then limbs are tried in other poses, and swung on from the best of those (`match_limbs`). What does not look more
-like the film than before is thrown away.
+That is begun with the body as it stands, turned a little aside, and leaning over; from knot to knot the most promising
+start is gone on with. Then limbs are tried in other poses, and swung on from the best of those (`match_limbs`). What
+does not look more like the film than before is thrown away.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from threading import Lock
@@ -25,11 +25,12 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.looking import Stretch
 from mocapcli.capturing.match_film import Crops, Figure, Film, Matrices, off
-from mocapcli.capturing.match_limbs import Limb, limbs_of, try_limbs
-from mocapcli.capturing.match_pose import KNOT, Change, Start, carry_points
+from mocapcli.capturing.match_limbs import SURE, Limb, leaps_of, limbs_of, try_limbs
+from mocapcli.capturing.match_pose import Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.capturing.windows import takeover, windows
 from mocapcli.kinematics import matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.network.best_path import best_path
 from mocapcli.network.encoder import TRAINED_HERE
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.pose_prior import PosePrior
@@ -154,7 +155,7 @@ class Matcher:
         whole = self._task(cameras, crops, world)
         some = whole.every(EVERY)
         before = self._likeness(Change.none(whole.start), whole)
-        change = self._descended(self._begun(whole.every(KNOT)), some)
+        change = self._descended(self._begun(whole.at_knots()), some)
         judged = [(self._likeness(change, whole), change)]
         change = change.copy()
         if try_limbs(change, whole.start, self.figure, whole.film, self.limbs):
@@ -178,12 +179,18 @@ class Matcher:
         return _Task(start, points @ turns.transpose(-1, -2), film)
 
     def _begun(self, task: "_Task") -> Change:
-        """The most promising of some turns of the whole body, after half of the steps."""
-        tried = []
+        """Knot by knot the most promising of some turns of the whole body, after half of the steps.
+
+        One that stands may lie before the clip is over.
+        """
+        tried, likeness = [], []
         for turned, price in TURNED:
             change = self._descended(Change.none(task.start, turned), task, self.steps // 2)
-            tried.append((self._likeness(change, task) - price, change))
-        return max(tried, key=itemgetter(0))[1]
+            likeness.append(self._alike(change, task) - price)
+            tried.append(change)
+        vectors = torch.tensor([turned for turned, _ in TURNED])
+        scores = SURE * torch.stack(likeness, dim=1).cpu()
+        return Change.pieced(tried, best_path(scores, leaps_of(torch.cdist(vectors, vectors))))
 
     @torch.enable_grad()
     def _descended(self, change: Change, task: "_Task", steps: int | None = None) -> Change:
@@ -204,9 +211,12 @@ class Matcher:
         return change
 
     @torch.no_grad()
-    def _likeness(self, change: Change, task: "_Task") -> float:
+    def _alike(self, change: Change, task: "_Task") -> Float[Tensor, " frames"]:
         """Of the rig, its bones being its own."""
-        return float(self.figure.likeness(task.film, *change.pose(task.start, plain=True)).mean())
+        return self.figure.likeness(task.film, *change.pose(task.start, plain=True))
+
+    def _likeness(self, change: Change, task: "_Task") -> float:
+        return float(self._alike(change, task).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +228,10 @@ class _Task:
     film: Film
 
     def every(self, apart: int) -> "_Task":
-        """Some of the frames."""
-        frames = list(range(0, len(self.points), apart))
-        return _Task(self.start.at(frames), self.points[frames], self.film.at(frames))
+        return self._at(range(0, len(self.points), apart))
+
+    def at_knots(self) -> "_Task":
+        return self._at(self.start.knot_frames)
+
+    def _at(self, frames: Sequence[int]) -> "_Task":
+        return _Task(self.start.at(frames), self.points[list(frames)], self.film.at(frames))
