@@ -153,7 +153,7 @@ def test_stage_3_takes_part_where_it_is_asked_for(capsys, unseen: Cache, model: 
     with pytest.MonkeyPatch.context() as patch:
         called = []
 
-        def twisted(network, rig, reference, pose, clip, full, iterations):
+        def twisted(network, rig, reference, pose, clip, full, iterations, *_):
             called.append(iterations)
             return replace(pose, rotations=np.roll(pose.rotations, 1, axis=1)) if iterations else pose
 
@@ -193,7 +193,7 @@ def test_limbs_are_swung_where_it_is_asked_for(capsys, unseen: Cache, model: Pat
     with pytest.MonkeyPatch.context() as patch:
         steps = []
 
-        def twisted(matcher, pose, clip, full):
+        def twisted(matcher, pose, clip, full, *_):
             steps.append(0 if matcher is None else matcher.steps)
             return pose if matcher is None else replace(pose, rotations=np.roll(pose.rotations, 1, axis=1))
 
