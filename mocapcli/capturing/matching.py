@@ -196,6 +196,7 @@ class Matcher:
     def _descended(self, change: Change, task: "_Task", steps: int | None = None) -> Change:
         """The same, changed."""
         start, film, steps = task.start, task.film, self.steps if steps is None else steps
+        view, turns = film.view, film.turns  # put together from the cameras, once
         optimiser = torch.optim.Adam([{"params": [part]} for part in change.parts], betas=(0.9, 0.95))
         for step in range(steps):
             for group, rate in zip(optimiser.param_groups, RATES, strict=True):
@@ -204,7 +205,7 @@ class Matcher:
             if step % DRAWN == 0:
                 drawn = self.figure.drawn(film, rotations.detach(), places.detach())
             surface = carry_points(task.points, self.weights, start, rotations, places)
-            seen = film.view.project((surface @ film.turns)[None])[0]
+            seen = view.project((surface @ turns)[None])[0]
             optimiser.zero_grad()
             (off(film, drawn, seen) + change.unlikely(start)).backward()
             optimiser.step()

@@ -75,9 +75,9 @@ class NetworkPredictor:
     def predict(self, asset: Asset, footage: Footage) -> Prediction:
         height, width = footage.frames.shape[1:3]
         full = Camera(np.zeros(3), np.eye(3), width, height, footage.focal, (width / 2, height / 2))
-        known = self._reader(asset)
+        reader = self._reader(asset)
         with cut_clip(footage.frames, footage.masks, footage.fps, full, self.network.config.side) as clip:
-            reading = known.read(clip, full)
+            reading = reader.read(clip, full)
         found, unrefined = (
             as_prediction(steady(one, footage.fps, self.hertz)) for one in (reading.pose, reading.first)
         )
