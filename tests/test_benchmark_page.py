@@ -140,3 +140,18 @@ def test_what_was_learnt_before_is_carried_over_with_its_weights(
         assert found.count("taken from") == 1
         assert figures in found
     assert "rigs learnt" not in page
+
+
+def test_only_what_is_asked_for_is_measured(script: ModuleType, made, unseen: Cache, stage_2: Path, tmp_path) -> None:
+    page, results = made
+    before, after = tmp_path / "before.md", tmp_path / "after.md"
+    before.write_text(page)
+    arguments = ["--cache", str(unseen.folder), "--model", str(stage_2), "--per-family", "1", "--reuse"]
+    arguments += ["--only", "p2r-unseen-own", "--carry", str(before)]
+    script.make([*arguments, "--results", str(results), "--output", str(after)])
+    title = "Positions to rotations (p2r), unseen"
+    assert section(after.read_text(), title) == section(page, title)
+    for other in ("Positions to rotations (p2r), seen", "Video to positions (v2p), unseen"):
+        carried = section(after.read_text(), other)
+        assert "taken from the page of" in carried and section(page, other).splitlines()[-1] in carried
+    assert "--only p2r-unseen-own" in after.read_text()

@@ -80,12 +80,11 @@ class Likeness:
         for seen in self.scene.glimpses(yaws, frames, stretch):
             drawn = self._drawn(seen, cameras)
             either = torch.from_numpy(np.maximum(film[..., 3], drawn[..., 3]))[:, None].to(filmed[0]) / 255
-            pairs = zip(filmed, self._levels(drawn), strict=True)
-            tried.append(torch.stack([alike(one, other, either) for one, other in pairs]).mean(0).cpu())
+            tried.append(likeness_of(filmed, self._levels(drawn), either).cpu())
         return torch.stack(tried, dim=1)
 
     def _levels(self, crops: Crops) -> list[Features]:
-        return self.scene.stage.encoder.levels(unit(images_to_tensor(crops).to(self.scene.tangents.device)))
+        return self.scene.stage.encoder.levels(pictures_of(crops, self.scene.tangents.device))
 
     def _drawn(self, seen: PoseEstimate, cameras: Sequence[Camera]) -> Crops:
         """The rig in the pose that is seen, as the crops' cameras would see it."""
@@ -124,6 +123,19 @@ def compared_frames(seen: Bool[np.ndarray, " frames"], stretch: Stretch) -> Int[
     frames = stretch[0] + np.flatnonzero(seen[slice(*stretch)])
     count = min(len(frames), max(FEWEST, round(len(frames) / EVERY)))
     return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)] if len(frames) else frames
+
+
+def pictures_of(crops: Crops, device: torch.device) -> Float[Tensor, "images 4 side side"]:
+    """As encoders take them."""
+    return unit(images_to_tensor(crops).to(device))
+
+
+def likeness_of(
+    filmed: Sequence[Features], drawn: Sequence[Features], either: Float[Tensor, "images 1 side side"]
+) -> Float[Tensor, " images"]:
+    """How much pictures look like others, by all levels of their features; `either`: where either shows anything."""
+    pairs = zip(filmed, drawn, strict=True)
+    return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
 
 
 def alike(one: Features, other: Features, either: Float[Tensor, "images 1 side side"]) -> Float[Tensor, " images"]:

@@ -5,20 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
-from mocapcli.capturing.comparing import alike
-from mocapcli.network.encoder import Encoder, sample_features, unit
+from mocapcli.capturing.comparing import Crops, likeness_of, pictures_of
+from mocapcli.network.encoder import Encoder, sample_features
 from mocapcli.network.refiner_body import Body, view_of
 from mocapcli.network.refiner_pose import View
 from mocapcli.network.refiner_solve import seen_points
 from mocapcli.render.camera import Camera
 from mocapcli.render.rasteriser import Images, OutputName, draw
 from mocapcli.render.scene import Model, pose_points
-from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.samples import with_mask
 
 SPOTS = 200  # of the film's subject
@@ -29,7 +28,6 @@ REACH = 0.25  # half sides: how far around a point its like is looked for
 TOLD_APART = 0.05  # cosines: what is so much more alike is the likelier place
 BESIDE = 20.0  # what a half side off the subject counts for, beside likeness in those
 
-Crops = UInt8[np.ndarray, "frames side side 4"]
 Matrices = Float[np.ndarray, "frames joints 4 4"]
 Places = Float[Tensor, "frames points 2"]
 Rotations = Float[Tensor, "1 frames joints 3 3"]  # of joints, in the level frame
@@ -49,7 +47,7 @@ class Film:
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], crops: Crops, encoder: Encoder) -> "Film":
-        pictures = unit(images_to_tensor(crops).to(next(encoder.parameters()).device))
+        pictures = pictures_of(crops, next(encoder.parameters()).device)
         masks = crops[..., 3] > 127
         away = np.stack([distance_transform_edt(~mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
         inside = np.stack([_spots(mask) for mask in masks])
@@ -114,8 +112,7 @@ class Figure:
         """As facings are compared."""
         pictures = _tensor(self._draw(film, rotations, places, ("colour", "mask"))[1], places)
         either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
-        pairs = zip(film.levels, self.encoder.levels(pictures), strict=True)
-        return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
+        return likeness_of(film.levels, self.encoder.levels(pictures), either)
 
     def metres(self, rotations: Rotations, places: Points) -> Matrices:
         world = np.tile(np.eye(4), (*places.shape[1:3], 1, 1))
@@ -136,7 +133,7 @@ class Figure:
 
 
 def _tensor(images: Images, like: Tensor) -> Float[Tensor, "frames 4 side side"]:
-    return unit(images_to_tensor(with_mask(images.colour, images.mask)).to(like.device))
+    return pictures_of(with_mask(images.colour, images.mask), like.device)
 
 
 def off(film: Film, drawn: Drawn, seen: Places) -> Tensor:
@@ -144,13 +141,16 @@ def off(film: Film, drawn: Drawn, seen: Places) -> Tensor:
     where = seen[:, :, None]
     outside = functional.grid_sample(film.outside, where, padding_mode="border", align_corners=False)[:, 0, :, 0]
     beyond = (seen.abs() - 1).clamp_min(0).sum(-1)
-    bare = torch.cdist(film.spots, seen).amin(-1) - NEAR
+    with torch.no_grad():  # gradients pass to the nearest alone: nothing is to be kept of the others
+        nearest = torch.cdist(film.spots, seen).argmin(-1)
+    bare = (film.spots - seen.gather(1, nearest[..., None].expand_as(film.spots))).norm(dim=-1) - NEAR
     outline = _bounded(outside + beyond).mean() + _bounded(bare.clamp_min(0)).mean()
     shown = drawn.seen.sum(1).clamp_min(1)
     unlike = seen.new_zeros(len(seen))
     for level, there in zip(film.details, drawn.details, strict=True):
-        here = functional.normalize(sample_features(level, seen), dim=-1)
-        unlike = unlike + ((1 - (here * there).sum(-1)) * drawn.seen).sum(1) / shown
+        here = sample_features(level, seen)
+        cosine = (here * there).sum(-1) / here.norm(dim=-1).clamp_min(1e-12)
+        unlike = unlike + ((1 - cosine) * drawn.seen).sum(1) / shown
     pull = (_bounded((seen - drawn.targets).norm(dim=-1)) * drawn.trust).sum(1) / shown
     total: Tensor = OUTLINE * outline + LIKENESS * unlike.mean() + PULL * pull.mean()
     return total

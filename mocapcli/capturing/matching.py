@@ -22,9 +22,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.comparing import Crops
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.looking import Stretch
-from mocapcli.capturing.match_film import Crops, Figure, Film, Matrices, off
+from mocapcli.capturing.match_film import Figure, Film, Matrices, off
 from mocapcli.capturing.match_limbs import SURE, Limb, leaps_of, limbs_of, try_limbs
 from mocapcli.capturing.match_pose import Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras

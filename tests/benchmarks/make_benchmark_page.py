@@ -4,8 +4,8 @@ python tests/benchmarks/make_benchmark_page.py --cache CACHE --model small --out
 
 CACHE comes from `mocap data build ASSETS -o CACHE --zoo 144`. Settings that the model has no stage for, and splits
 without clips, are named as such. Results are kept in --results; with --reuse those that are there already are not run
-again. Learning every rig takes hours: with --carry PAGE sections that were not measured now are those of that page, and
-say so.
+again. All of it takes hours: with --only JOB … no others are measured, nor those of learnt rigs without --adapt; with
+--carry PAGE sections that were not measured now are those of that page, and say so.
 """
 
 import argparse
@@ -266,7 +266,7 @@ def page(options: argparse.Namespace, cache: Cache) -> str:
     parts = list(heading(options, cache))
     before = options.carry.read_text(encoding="utf-8") if options.carry else ""
     for job in [*JOBS, *LEARNT]:
-        if job.learnt and not options.adapt:
+        if (job.learnt and not options.adapt) or (options.only and job.name not in options.only):
             parts += carried(job, before)
         else:
             parts += section(job, run_job(job, options, cache), options)
@@ -283,6 +283,7 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments += "" if options.direct_model is None else f" --direct-model {options.direct_model}"
     arguments += "" if options.workers is None else f" --workers {options.workers}"
     arguments += "" if options.adapt is None else f" --adapt {options.adapt}"
+    arguments += "" if options.only is None else f" --only {' '.join(options.only)}"
     arguments += "" if options.carry is None else f" --carry {options.carry}"
     arguments += " --plots" if options.plots else ""
     arguments += " --note TEXT" if options.note else ""
@@ -313,9 +314,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plots", action="store_true", help="charts beside the page")
     parser.add_argument("--results", type=Path, help="folder to keep the JSON in (default: a temporary one)")
     parser.add_argument("--reuse", action="store_true", help="take the results that are there")
-    parser.add_argument(
-        "--carry", metavar="PAGE", type=Path, help="take sections of learnt rigs from it, without --adapt"
-    )
+    names = [job.name for job in (*JOBS, *LEARNT)]
+    parser.add_argument("--only", metavar="JOB", nargs="+", choices=names, help=f"measure these: {', '.join(names)}")
+    parser.add_argument("--carry", metavar="PAGE", type=Path, help="take sections that are not measured from it")
     parser.add_argument("--note", metavar="TEXT", help="what else a reader should know, for the head of the page")
     parser.add_argument("--output", type=Path, default=Path("docs/BENCHMARK.md"))
     return parser.parse_args(arguments)
