@@ -184,9 +184,8 @@ def with_ancestors(
 def ancestry(parents: Int[np.ndarray, " joints"]) -> Bool[np.ndarray, "joints joints"]:
     """Whether the column's joint is the row's, or above it."""
     above = np.eye(len(parents), dtype=bool)
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            above[joint] |= above[parent]
+    for joints in depth_levels(parents)[1:]:
+        above[joints] |= above[parents[joints]]
     return above
 
 

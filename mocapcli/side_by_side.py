@@ -17,14 +17,16 @@ MOST = 4
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], most: int = MOST) -> Iterator[Result]:
     """The results for all items, in order; no more are under way, or wait to be taken, than there are threads."""
     threads = min(most, cores())
-    with ThreadPoolExecutor(threads) as pool:
-        coming: deque[Future[Result]] = deque()
+    pool, coming = ThreadPoolExecutor(threads), deque[Future[Result]]()
+    try:
         for item in items:
             coming.append(pool.submit(function, item))
             if len(coming) > threads:
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # who interrupts does not wait for what has not begun
 
 
 def stack_each(function: Callable[[Item], Any], items: Iterable[Item]) -> np.ndarray:

@@ -91,6 +91,12 @@ def test_windows_cover_everything_and_their_shares_add_up(frames: int, length: i
     np.testing.assert_allclose(filled, 1)
 
 
+def test_a_window_may_take_over_slowly() -> None:
+    slowly, usually = takeover(10, 40, 22, blends=1.0), takeover(10, 40, 22)
+    assert np.diff(slowly).max() < 0.1 < np.diff(usually).max() and slowly[11] < 1 == usually[8] == slowly[12]
+    np.testing.assert_allclose(slowly[:12] + slowly[:12][::-1], 1)
+
+
 def test_a_real_stage_gives_the_same_in_windows_as_at_once(monkeypatch) -> None:
     """Its temporal attention spans eight frames; so does the middle of the overlap."""
     asset, motion = walking(frames=150)

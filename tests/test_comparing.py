@@ -156,6 +156,7 @@ def test_in_doubt_a_clip_is_read_under_both_facings(
         both = reader.read(clip, film.told.full, progress=lambda *news: told.append(news))
     assert (off_degrees(alone.pose.facing, film.yaw) > 150).all() == (doubt < 0.5)
     assert (off_degrees(both.pose.facing, film.yaw).max() < 12) == again
+    np.testing.assert_array_equal(both.first.facing, alone.first.facing)
     assert both.pose.likeness > 0 == alone.pose.likeness
     news = [(done, total) for stage, done, total in told if stage == "another facing"]
     assert bool(news) == again
@@ -207,7 +208,10 @@ def test_many_frames_are_asked_which_way_a_body_points_aside() -> None:
 
 def test_a_rig_without_a_body_is_not_compared() -> None:
     rig = make_creature(3).rig
-    assert drawable(rig) is not None and drawable(replace(rig, mesh=None)) is None
+    assert rig.mesh is not None and drawable(rig) is not None
+    assert drawable(replace(rig, mesh=None)) is None
+    faceless = replace(rig.mesh, faces=rig.mesh.faces[:0], face_materials=None)
+    assert drawable(replace(rig, mesh=faceless)) is None
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 1), (7, 7), (30, 8), (64, 11)])

@@ -102,8 +102,20 @@ def test_a_direct_head_has_a_row_of_its_own(capsys, unseen: Cache, model: Path, 
     assert found["model"] == f"{model}+{second}"
 
 
+def test_the_model_that_comes_along_is_judged_unless_another_is_named(capsys) -> None:
+    command = ("eval", "--split", "seen", "--zoo", "1", "--per-family", "1", "--json")
+    code, out, err = run(capsys, *command)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["model"] == "small" and found["rows"]["ours"]["rotation_local_deg"] > 0
+    code, _, err = run(capsys, *command, "--model", "none", "--model", "small")
+    assert code == 2 and "--model none goes with no other model" in err
+
+
 def test_a_zoo_is_evaluated(capsys, tmp_path: Path) -> None:
-    code, out, err = run(capsys, "eval", "--split", "seen", "--zoo", "1", "--per-family", "1", "--json")
+    code, out, err = run(
+        capsys, "eval", "--model", "none", "--split", "seen", "--zoo", "1", "--per-family", "1", "--json"
+    )
     assert code == 0, err
     rows = json.loads(out)["rows"]
     assert rows["closed_form"]["rotation_world_deg"] < rows["copy"]["rotation_world_deg"]
@@ -113,7 +125,7 @@ def test_assets_are_read_once(capsys, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     (tmp_path / "assets").mkdir()
     write_asset(tmp_path / "assets" / "a.glb", long_asset(1, frames=100))
-    arguments = ("eval", "--split", "seen", "--assets", tmp_path / "assets", "--json")
+    arguments = ("eval", "--model", "none", "--split", "seen", "--assets", tmp_path / "assets", "--json")
     code, first, err = run(capsys, *arguments)
     assert code == 0, err
     monkeypatch.setattr("mocapcli.evaluation.sources.build_cache", None)

@@ -184,7 +184,18 @@ def test_a_busy_machine_is_told(load: float | None, busy: bool) -> None:
 
 
 def test_speed_is_told_where_it_is_asked_for(capsys, unseen: Cache, tmp_path: Path) -> None:
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--per-family", "1", "--speed")
+    arguments = (
+        "eval",
+        "--model",
+        "none",
+        "--split",
+        "unseen",
+        "--cache",
+        unseen.folder,
+        "--per-family",
+        "1",
+        "--speed",
+    )
     code, out, err = run(capsys, *arguments, "-o", tmp_path / "x.json")
     assert code == 0, err
     assert "frames/s" in out

@@ -65,13 +65,15 @@ def test_a_folder_without_weights_is_no_model(capsys, unseen: Cache, tmp_path: P
 
 
 def test_video_settings_need_a_model(capsys, unseen: Cache) -> None:
-    code, _, err = run(capsys, "eval", "--split", "unseen", "--cache", unseen.folder, "--setting", "v2p")
+    code, _, err = run(
+        capsys, "eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder, "--setting", "v2p"
+    )
     assert code == 2
     assert "--model" in err
 
 
 def test_an_empty_split_is_told(capsys, unseen: Cache) -> None:
-    code, _, err = run(capsys, "eval", "--split", "seen", "--cache", unseen.folder)
+    code, _, err = run(capsys, "eval", "--model", "none", "--split", "seen", "--cache", unseen.folder)
     assert code == 1
     assert "the split 'seen' has no clips" in err
 
@@ -80,7 +82,7 @@ def test_a_folder_without_a_manifest_has_no_unseen_rigs(capsys, tmp_path: Path, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     (tmp_path / "in").mkdir()
     write_asset(tmp_path / "in" / "a.glb", long_asset(1, frames=30))
-    code, _, err = run(capsys, "eval", "--split", "unseen", "--assets", tmp_path / "in")
+    code, _, err = run(capsys, "eval", "--model", "none", "--split", "unseen", "--assets", tmp_path / "in")
     assert (code, err.count("\n")) == (1, 1)
     assert f"{tmp_path / 'in'}: the split 'unseen' has no clips (a manifest.csv says" in err
 
@@ -92,7 +94,7 @@ def test_files_that_take_no_part_are_named(capsys, tmp_path: Path, monkeypatch) 
     for number in range(7):
         (tmp_path / "in" / f"b{number}.glb").write_bytes(b"glTF")
     for _ in range(2):  # made, and found made
-        code, _, err = run(capsys, "eval", "--split", "rare", "--assets", tmp_path / "in")
+        code, _, err = run(capsys, "eval", "--model", "none", "--split", "rare", "--assets", tmp_path / "in")
         assert code == 0
         assert err.count("note: skipped b") == 5
         assert "note: skipped 2 files more" in err
@@ -100,7 +102,7 @@ def test_files_that_take_no_part_are_named(capsys, tmp_path: Path, monkeypatch) 
 
 def test_a_figure_that_trips_is_named(capsys, unseen: Cache, monkeypatch) -> None:
     monkeypatch.setattr("mocapcli.metrics.velocity", lambda comparison: 1 / 0)
-    code, _, err = run(capsys, "eval", "--split", "unseen", "--cache", unseen.folder)
+    code, _, err = run(capsys, "eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder)
     assert code == 1
     assert "the figure 'velocity_percent' cannot be computed (ZeroDivisionError: division by zero)" in err
 

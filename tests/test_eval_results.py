@@ -40,7 +40,7 @@ def test_undefined_figures_are_left_out_of_means() -> None:
 def test_a_killed_run_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
     whole = evaluated(capsys, unseen)
     output, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--output", output)
+    arguments = ("eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder, "--output", output)
     real, done = running.measure_case, []
 
     def dying(*case):
@@ -65,7 +65,7 @@ def test_a_killed_run_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path
 def test_a_run_killed_outright_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
     """SIGKILL in the middle: nobody tidies up, and nothing is lost."""
     output, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
-    arguments = ["eval", "--split", "unseen", "--cache", str(unseen.folder), "--output", str(output)]
+    arguments = ["eval", "--model", "none", "--split", "unseen", "--cache", str(unseen.folder), "--output", str(output)]
     slow = (
         "import sys, time; from mocapcli.evaluation import run; from mocapcli.cli import main; real = run.measure_case;"
         " run.measure_case = lambda *case: (time.sleep(0.5), real(*case))[1]; sys.exit(main(sys.argv[1:]))"
@@ -87,7 +87,7 @@ def test_a_run_killed_outright_goes_on_where_it_was(capsys, unseen: Cache, tmp_p
 
 def test_what_is_judged_is_kept_until_it_is_written(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
     """A film that fails costs no figures; the next run judges nothing again."""
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--per-family", "1")
+    arguments = ("eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder, "--per-family", "1")
     monkeypatch.setattr("mocapcli.evaluation.film.choose_examples", None)
     with pytest.raises(TypeError):
         run(capsys, *arguments, "--video", tmp_path / "x.mp4")
@@ -101,7 +101,7 @@ def test_what_is_judged_is_kept_until_it_is_written(capsys, unseen: Cache, tmp_p
 def test_what_another_run_left_is_not_used(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
     """Another seed means other noise: nothing may be taken over, and the figures are those of a run by itself."""
     output = tmp_path / "out.json"
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--output", output)
+    arguments = ("eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder, "--output", output)
     monkeypatch.setattr("mocapcli.evaluation.command.deliver", None)
     with pytest.raises(TypeError):
         run(capsys, *arguments)
@@ -119,7 +119,7 @@ def test_figures_survive_being_written() -> None:
 
 
 def test_the_table_has_copy_and_skill_beside_every_figure(capsys, unseen: Cache) -> None:
-    code, out, err = run(capsys, "eval", "--split", "unseen", "--cache", unseen.folder)
+    code, out, err = run(capsys, "eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder)
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0].split() == ["figure", "row", "value", "copy", "skill"]
@@ -136,7 +136,7 @@ def test_the_table_has_copy_and_skill_beside_every_figure(capsys, unseen: Cache)
 
 
 def test_csv_and_plots(capsys, unseen: Cache, tmp_path: Path) -> None:
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--per-family", "1")
+    arguments = ("eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder, "--per-family", "1")
     for name in ("plot.svg", "plot.png"):
         code, _, err = run(capsys, *arguments, "--csv", tmp_path / "out.csv", "--plot", tmp_path / name)
         assert code == 0, err
@@ -163,7 +163,17 @@ def test_a_familys_odd_name_cannot_break_a_plot(capsys, tmp_path: Path) -> None:
     cache = cache_in(tmp_path / "cache", [("a", "<b>&\x1b[31m" + "x" * 60, long_asset(1, frames=20))], "unseen")
     for name in ("plot.svg", "plot.png"):
         code, _, err = run(
-            capsys, "eval", "--split", "unseen", "--cache", cache.folder, "--plot", tmp_path / name, "--json"
+            capsys,
+            "eval",
+            "--model",
+            "none",
+            "--split",
+            "unseen",
+            "--cache",
+            cache.folder,
+            "--plot",
+            tmp_path / name,
+            "--json",
         )
         assert code == 0, err
     ElementTree.parse(tmp_path / "plot.svg")

@@ -19,7 +19,17 @@ def parts(unseen: Cache, tmp_path_factory) -> list[Path]:
     folder = tmp_path_factory.mktemp("parts")
     paths = [folder / f"part{number}.json" for number in (1, 2)]
     for number, path in enumerate(paths, 1):
-        arguments = ["eval", "--split", "unseen", "--cache", str(unseen.folder), "--shard", f"{number}/2"]
+        arguments = [
+            "eval",
+            "--model",
+            "none",
+            "--split",
+            "unseen",
+            "--cache",
+            str(unseen.folder),
+            "--shard",
+            f"{number}/2",
+        ]
         assert main([*arguments, "-o", str(path)]) == 0
     return paths
 
@@ -53,7 +63,21 @@ def test_a_part_twice_is_told(capsys, parts: list[Path]) -> None:
 
 def test_parts_of_different_runs_do_not_mix(capsys, unseen: Cache, parts: list[Path], tmp_path: Path) -> None:
     other = tmp_path / "other.json"
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--shard", "2/2", "--seed", "7", "-o", other)
+    arguments = (
+        "eval",
+        "--model",
+        "none",
+        "--split",
+        "unseen",
+        "--cache",
+        unseen.folder,
+        "--shard",
+        "2/2",
+        "--seed",
+        "7",
+        "-o",
+        other,
+    )
     assert run(capsys, *arguments)[0] == 0
     code, _, err = merged(capsys, parts[0], other)
     assert code == 1

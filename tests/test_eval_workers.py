@@ -57,7 +57,17 @@ def test_rigs_that_fail_are_named_and_the_others_kept(capsys, unseen: Cache, tmp
         return real(cache, entry)
 
     monkeypatch.setattr(Cache, "load", load)
-    arguments = ("eval", "--split", "unseen", "--cache", unseen.folder, "--output", tmp_path / "x.json")
+    arguments = (
+        "eval",
+        "--model",
+        "none",
+        "--split",
+        "unseen",
+        "--cache",
+        unseen.folder,
+        "--output",
+        tmp_path / "x.json",
+    )
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (1, "")
     assert f"1 of 3 rigs could not be judged: {broken} (ValueError: no such luck)" in err
@@ -75,7 +85,9 @@ def test_two_files_need_no_workers(capsys, tmp_path: Path, options: tuple[str, .
 
 def test_something_else_where_parts_are_kept_is_told(capsys, unseen: Cache, tmp_path: Path) -> None:
     (tmp_path / "x.json.partial").write_text("mine")
-    code, _, err = run(capsys, "eval", "--split", "unseen", "--cache", unseen.folder, "-o", tmp_path / "x.json")
+    code, _, err = run(
+        capsys, "eval", "--model", "none", "--split", "unseen", "--cache", unseen.folder, "-o", tmp_path / "x.json"
+    )
     assert code == 1
     assert "x.json.partial: cannot make this folder" in err
     assert (tmp_path / "x.json.partial").read_text() == "mine"

@@ -51,6 +51,21 @@ def test_an_error_is_the_callers() -> None:
         list(results)
 
 
+def test_who_stops_does_not_wait_for_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mocapcli.side_by_side.cores", lambda: 1)
+    started, go = list[int](), threading.Event()
+
+    def wait(number: int) -> int:
+        started.append(number)
+        go.wait(0.2)
+        return number
+
+    results = side_by_side(wait, range(9))
+    assert next(results) == 0
+    results.close()
+    assert started == [0, 1], "the second was under way"
+
+
 def test_threads_see_and_refine_what_one_would(monkeypatch) -> None:
     """Long enough for several stretches; features of few blocks are kept, so that threads ask for the same."""
     torch.manual_seed(0)

@@ -44,7 +44,7 @@ World = Float[np.ndarray, "frames joints 4 4"]
 
 def drawable(rig: Rig) -> Model | None:
     """The rig to compare with; nothing where it has no body of its own: capsules are like nothing that is filmed."""
-    return None if rig.mesh is None else prepare(rig)
+    return None if rig.mesh is None or not len(rig.mesh.faces) else prepare(rig)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def pictures_of(crops: Crops, device: torch.device) -> Float[Tensor, "images 4 s
 
 
 def likeness_of(
-    filmed: Sequence[Features], drawn: Sequence[Features], either: Float[Tensor, "images 1 side side"]
+    filmed: Sequence[Tensor], drawn: Sequence[Tensor], either: Float[Tensor, "images 1 side side"]
 ) -> Float[Tensor, " images"]:
     """How much pictures look like others, by all levels of their features; `either`: where either shows anything."""
     pairs = zip(filmed, drawn, strict=True)

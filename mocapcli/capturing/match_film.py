@@ -49,7 +49,7 @@ class Film:
     def of(cls, cameras: Sequence[Camera], crops: Crops, encoder: Encoder) -> "Film":
         pictures = pictures_of(crops, next(encoder.parameters()).device)
         masks = crops[..., 3] > 127
-        away = np.stack([distance_transform_edt(~mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
+        away = np.stack([_away(mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
         inside = np.stack([_spots(mask) for mask in masks])
         outside, spots = (torch.from_numpy(each).to(pictures) for each in (away, inside))
         details = [functional.normalize(level, dim=1) for level in encoder.details(pictures)]
@@ -114,6 +114,12 @@ class Figure:
         either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
         return likeness_of(film.levels, self.encoder.levels(pictures), either)
 
+    def likeness_of(self, film: Film, world: Matrices) -> Float[Tensor, " frames"]:
+        """The same of a pose in metres."""
+        sizes = world[None, ..., :3, 3] / self.body.reference.size
+        told = (torch.from_numpy(values).to(film.crops) for values in (world[None, ..., :3, :3], sizes))
+        return self.likeness(film, *told)
+
     def metres(self, rotations: Rotations, places: Points) -> Matrices:
         world = np.tile(np.eye(4), (*places.shape[1:3], 1, 1))
         world[..., :3, :3] = rotations[0].detach().double().cpu().numpy()
@@ -128,7 +134,8 @@ class Figure:
         near = 0.01 * self.body.reference.size
         cameras = [replace(camera, near=near) for camera in film.cameras]
         surface = self.model.surface
-        images = draw(vertices, normals, surface, cameras, background=(0, 0, 0), outputs=outputs, threads=1)
+        threads = 1 if places.device.type == "cpu" else None  # there the processor's cores have windows of their own
+        images = draw(vertices, normals, surface, cameras, background=(0, 0, 0), outputs=outputs, threads=threads)
         return vertices, images
 
 
@@ -176,6 +183,11 @@ def _targets(
 
 def _bounded(distance: Tensor) -> Tensor:
     return torch.where(distance < FAR, distance.square() / (2 * FAR), distance - FAR / 2)
+
+
+def _away(mask: Bool[np.ndarray, "side side"]) -> Float[np.ndarray, "side side"]:
+    """How far each pixel is from a mask, in pixels; from an empty one nothing is."""
+    return np.asarray(distance_transform_edt(~mask)) if mask.any() else np.zeros(mask.shape)
 
 
 def _spots(mask: Bool[np.ndarray, "side side"]) -> Float[np.ndarray, "spots 2"]:

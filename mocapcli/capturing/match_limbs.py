@@ -22,6 +22,7 @@ LIMBS = 8  # at the most
 SLIGHT, WHOLE = 0.02, 0.6  # shares of the body's flesh: what is less is no limb, what is more no part
 CUTS, REST = 3, (0.15, 0.8)  # of bodies that nowhere branch, and the share that may follow such a cut
 SURE = 80.0  # what full likeness counts for
+SAME = 1e-3  # of whitened angles: what differs by less is rounding
 LEAP, DEAREST = 0.7, 4.0  # radians that cost a half, and what no leap exceeds
 
 Limb = Bool[np.ndarray, " joints"]
@@ -35,7 +36,7 @@ def limbs_of(carriers: Int[np.ndarray, " joints"], flesh: Float[np.ndarray, " jo
 
     `flesh`: how much of the body goes with each joint.
     """
-    below = ancestry(carriers).T | np.eye(len(carriers), dtype=bool)  # row: the joint and all that it carries
+    below = ancestry(carriers).T  # row: the joint and all that it carries
     share = below @ flesh / max(float(flesh.sum()), 1e-9)
     branches = [np.flatnonzero((carriers == joint) & (share >= SLIGHT)) for joint in range(len(carriers))]
     heads = [head for branch in branches if len(branch) > 1 for head in branch if share[head] <= WHOLE]
@@ -55,7 +56,7 @@ def try_limbs(change: Change, start: Start, figure: Figure, film: Film, limbs: S
     for limb in limbs:
         white, scores = tried.better(white, scores, torch.from_numpy(limb).repeat_interleave(3).to(white.device))
     change.white.add_(white - before)
-    return bool((white != before).any())
+    return bool(((white - before).abs() > SAME).any())
 
 
 @dataclass(frozen=True, eq=False)

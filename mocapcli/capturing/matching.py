@@ -29,8 +29,9 @@ from mocapcli.capturing.match_film import Figure, Film, Matrices, off
 from mocapcli.capturing.match_limbs import SURE, Limb, leaps_of, limbs_of, try_limbs
 from mocapcli.capturing.match_pose import Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
+from mocapcli.capturing.unseen import bridge_points
 from mocapcli.capturing.windows import takeover, windows
-from mocapcli.kinematics import matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.kinematics import compose, matrix_to_quat, slerp
 from mocapcli.network.best_path import best_path
 from mocapcli.network.encoder import TRAINED_HERE
 from mocapcli.network.model import MotionNetwork
@@ -79,14 +80,12 @@ def match(
     """The pose swung to where the film shows it; as it is, where there is nothing to match."""
     if matcher is None or pose.rotations is None or pose.placed is None:
         return pose
-    world = np.tile(np.eye(4), (*pose.placed.shape[:2], 1, 1))
-    world[..., :3, :3], world[..., :3, 3] = quat_to_matrix(pose.rotations), pose.placed
-    cameras, reading = upright_cameras(clip, full, pose.pitch), Lock()
-    rotations, placed, done = pose.rotations.copy(), pose.placed.copy(), 0
+    before, places, cameras, reading = pose.rotations, pose.placed, upright_cameras(clip, full, pose.pitch), Lock()
+    rotations, placed, done = before.copy(), places.copy(), 0
 
     def better(stretch: Stretch) -> tuple[Matrices, list[float]]:
-        part, found = slice(*stretch), world[slice(*stretch)].copy()
-        shown = np.flatnonzero(pose.seen[part])
+        part = slice(*stretch)
+        found, shown = compose(before[part], places[part]), np.flatnonzero(pose.seen[part])
         if not len(shown):
             return found, []
         with reading:  # the clip's file is read from one place at a time
@@ -97,12 +96,13 @@ def match(
     stretches, alike = list(windows(len(clip), RUN, OVERLAP)), list[float]()
     matched = side_by_side(better, stretches, at_once(matcher.device))
     for (first, last), (found, likeness) in zip(stretches, matched, strict=True):
-        part, share = slice(first, last), takeover(first, last, done)[:, None, None]
+        part, share = slice(first, last), takeover(first, last, done, blends=1.0)[:, None, None]
         rotations[part] = slerp(rotations[part], matrix_to_quat(found[..., :3, :3]), share)
         placed[part] += share * (found[..., :3, 3] - placed[part])
         alike += likeness
         progress(last - done)
         done = last
+    placed = places + bridge_points(placed - places, pose.seen)  # turns are bridged when all is done
     return replace(pose, rotations=rotations, placed=placed, likeness=float(np.mean(alike or [0.0])))
 
 
@@ -117,9 +117,7 @@ def how_alike(matcher: "Matcher", pose: PoseTrack, clip: CropClip, full: Camera)
     cameras = upright_cameras(clip, full, pose.pitch)
     crops = np.concatenate([clip.images(frame, frame + 1) for frame in frames])
     film = Film.of([cameras[frame] for frame in frames], crops, matcher.figure.encoder)
-    rotations, places = quat_to_matrix(pose.rotations[frames]), pose.placed[frames] / pose.size
-    told = [torch.from_numpy(values).float()[None].to(matcher.device) for values in (rotations, places)]
-    return float(matcher.figure.likeness(film, *told).mean())
+    return float(matcher.figure.likeness_of(film, compose(pose.rotations[frames], pose.placed[frames])).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +160,8 @@ class Matcher:
         if try_limbs(change, whole.start, self.figure, whole.film, self.limbs):
             judged.append((self._likeness(self._descended(change, some), whole), change))
         likeness, change = max(judged, key=itemgetter(0))
-        if likeness < before + BETTER * (1 - before):
-            return world, before
+        if not likeness >= before + BETTER * (1 - before):
+            return world, float(self.figure.likeness_of(whole.film, world).mean())
         return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
 
     @torch.no_grad()
@@ -230,7 +228,8 @@ class _Task:
     film: Film
 
     def every(self, apart: int) -> "_Task":
-        return self._at(range(0, len(self.points), apart))
+        """So many apart, and the last."""
+        return self._at(sorted({*range(0, len(self.points), apart), len(self.points) - 1}))
 
     def at_knots(self) -> "_Task":
         return self._at(self.start.knot_frames)

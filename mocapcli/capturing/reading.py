@@ -28,7 +28,7 @@ Tell = Callable[[str, int], object]
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A clip's pose, and what it was after stages 1 and 2."""
+    """A clip's pose, and what it was after stages 1 and 2 (under the likeliest facing)."""
 
     first: PoseTrack
     pose: PoseTrack
@@ -68,7 +68,7 @@ class Reader:
         if self.matcher is None or first.other is None:
             return found
         with watch.stage("another facing"):
-            first, other = self._under(first.other, clip, full, Stopwatch(), tell_again)
+            _, other = self._under(first.other, clip, full, Stopwatch(), tell_again)
             before, after = (how_alike(self.matcher, pose, clip, full) for pose in (refined, other))
             if after < before - LESS_ALIKE:
                 tell_again("", frames)  # what is left

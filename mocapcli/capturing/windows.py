@@ -22,7 +22,7 @@ def windows(frames: int, length: int, overlap: int) -> Iterator[tuple[int, int]]
     yield max(0, frames - length), frames
 
 
-def takeover(first: int, last: int, done: int) -> Float[np.ndarray, " frames"]:
+def takeover(first: int, last: int, done: int, blends: float = 1 / 3) -> Float[np.ndarray, " frames"]:
     """The new window's share in each of its frames, where those before `done` are known from the one before.
 
     The middle third of the overlap blends: farther out, one of the two has not seen what it needs on one side.
@@ -30,5 +30,5 @@ def takeover(first: int, last: int, done: int) -> Float[np.ndarray, " frames"]:
     share = np.ones(last - first)
     overlap = done - first
     if overlap > 0:
-        share[:overlap] = np.clip((np.arange(overlap) + 0.5) / overlap * 3 - 1, 0, 1)
+        share[:overlap] = np.clip(((np.arange(overlap) + 0.5) / overlap - 0.5) / blends + 0.5, 0, 1)
     return share

@@ -33,7 +33,9 @@ def adapt(
     ] = None,
     threads: Annotated[int, typer.Option(help="Cores to use; 0: all.", min=0)] = 0,
 ) -> None:
-    """Teach the network one rig, from endless renders of that very rig. Capture with this rig is far better for it.
+    """Learn one rig before capturing, from endless renders of it.
+
+    Captures with this rig are far better for it, and mocap capture does it by itself, for three minutes.
 
     What was learnt is kept, so that it is done once for a rig; asked for more time, it goes on where it stopped.
     """

@@ -55,14 +55,15 @@ SegmentOption = Annotated[
     typer.Option(metavar="NAME", help="How to find the subject: alpha, static, rembg, box, mask or a plugin's."),
 ]
 BoxOption = Annotated[
-    str | None, typer.Option(metavar="X,Y,W,H", help="Box around the subject in the first frame, in pixels.")
+    str | None,
+    typer.Option(metavar="X,Y,W,H", help="Box around the subject in the first frame that is captured, in pixels."),
 ]
 SegmentModelOption = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="Network of segmenters that use one (rembg).")
 ]
 RootOption = Annotated[
     Literal["full", "in-place", "none"],
-    typer.Option(help="The way the body goes: all of it, only up and down, or none."),
+    typer.Option(help="How the body travels: as filmed, only up and down (in-place), or not at all."),
 ]
 PolishOption = Annotated[
     int,
@@ -76,6 +77,7 @@ RefineIterationsOption = Annotated[
         metavar="N",
         help="Rounds of drawing the rig and comparing (stage 3).",
         min=0,
+        max=16,
         show_default="1 if the model can",
     ),
 ]
@@ -83,15 +85,15 @@ MatchOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Steps of swinging limbs until the drawn rig lies on the film, before and after other poses are tried, "
-        "and again under another facing where the clip leaves that open; 0: none, which is faster.",
+        help="Steps of fitting the limbs to the film, before and after other poses are tried, and again under another "
+        "facing where the clip leaves that open; 0: none, which is faster.",
         min=0,
         max=10_000,
         show_default="60 if the model can",
     ),
 ]
 SteadyOption = Annotated[
-    float, typer.Option(metavar="HERTZ", help="What is faster is jitter, and goes; 0: nothing is.", min=0)
+    float, typer.Option(metavar="HERTZ", help="Motion faster than this is taken out as jitter; 0: none is.", min=0)
 ]
 FiltersOption = Annotated[
     list[str] | None,
@@ -102,14 +104,16 @@ ConfidenceOption = Annotated[
 ]
 PreviewOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Film (.mp4) of video and rig side by side.")]
 ToOption = Annotated[
-    str | None, typer.Option(metavar="EXT", help="Many: extension of the results. Default: the rig's.")
+    str | None, typer.Option(metavar="EXT", help="Of many: extension of the results. Default: the rig's.")
 ]
-WorkersOption = Annotated[int | None, typer.Option(metavar="N", help="Many: so many at once.", min=1, show_default="1")]
+WorkersOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Of many captures: so many at once.", min=1, show_default="1")
+]
 EngineOption = Annotated[
-    Literal["local", "ray"], typer.Option(help="Many: by processes of this machine, or a ray cluster.")
+    Literal["local", "ray"], typer.Option(help="Of many: by processes of this machine, or a ray cluster.")
 ]
 ShardOption = Annotated[
-    str | None, typer.Option(metavar="I/N", help="Many: do the I-th of N parts.", show_default=False)
+    str | None, typer.Option(metavar="I/N", help="Of many: do the I-th of N parts.", show_default=False)
 ]
 
 
@@ -129,7 +133,10 @@ def capture(
     mask: Annotated[Path | None, typer.Option(metavar="FILE", help="Mask video or folder of masks.")] = None,
     segment_model: SegmentModelOption = None,
     subject: Annotated[int, typer.Option(metavar="N", help="Which subject, the largest first.", min=1)] = 1,
-    fov: Annotated[float | None, typer.Option(help="Vertical field of view, degrees. Default: a phone's.")] = None,
+    fov: Annotated[
+        float | None,
+        typer.Option(help="Vertical field of view, degrees. Default: as most phones have (61° along the longer side)."),
+    ] = None,
     root: RootOption = "full",
     polish: PolishOption = 0,
     refine_iterations: RefineIterationsOption = None,
@@ -137,7 +144,9 @@ def capture(
     steady: SteadyOption = 5.0,
     filters: FiltersOption = None,
     confidence: ConfidenceOption = None,
-    report: Annotated[Path | None, typer.Option(metavar="JSON", help="Write how it went.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="Write settings, choices, seconds by stage and warnings.")
+    ] = None,
     preview: PreviewOption = None,
     view: Annotated[Path | None, typer.Option(metavar="HTML", help="Page that plays the result in 3D.")] = None,
     debug_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write crops, masks and joints seen.")] = None,
@@ -147,11 +156,12 @@ def capture(
     workers: WorkersOption = None,
     engine: EngineOption = "local",
     shard: ShardOption = None,
-    redo: Annotated[bool, typer.Option("--redo", help="Many: do what is finished again.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Of many: do what is finished again.")] = False,
 ) -> None:
-    """Turn a video into an animation of a rig: any subject, any skeleton.
+    """Turn a video into an animation of a rig.
 
-    The camera should stand still, and show one subject. Start with --preview to see what came of it.
+    Any subject, any skeleton. The camera should stand still, and show one subject. Start with --preview to see what
+    came of it.
 
     Several videos or rigs, or a folder of videos, go into a folder as VIDEO-RIG.EXT; --preview, --view, --confidence
     and --debug-dir are folders then. What an earlier run finished is skipped, what fails does not stop the rest.

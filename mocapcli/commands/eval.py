@@ -27,7 +27,11 @@ SettingOption = Annotated[
 ]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME|DIR", help="A trained model; may be repeated to compare.", show_default=False),
+    typer.Option(
+        metavar="NAME|DIR|none",
+        help="A trained model; may be repeated to compare. Of none the baselines are judged alone.",
+        show_default="the one that comes along",
+    ),
 ]
 DirectOption = Annotated[
     str | None,
@@ -55,6 +59,7 @@ RefineOption = Annotated[
         "--refine-iterations",
         help="Rounds of drawing the rig and comparing (stage 3), in e2e.",
         min=0,
+        max=16,
         show_default="as capture",
     ),
 ]
@@ -133,7 +138,8 @@ def evaluate(
     from mocapcli.plugins import get_plugins
 
     compared = tuple(given.pop("files") or ())
-    models = Models(tuple(given.pop("model") or ()), given.pop("direct_model"))
+    named, direct = given.pop("model"), given.pop("direct_model")
+    models = Models.of(named, direct) if split else Models()
     hands = Hands(given.pop("engine"), given.pop("workers"))
     request = Request(files=compared, models=models, hands=hands, refine_iterations=given.pop("refine"), **given)
     command.evaluate(request, get_plugins().metrics)

@@ -50,7 +50,10 @@ def render(
     tiles: Annotated[int | None, typer.Option(help="Frames of each clip on a sheet.", min=1, max=400)] = None,
     plugin: Annotated[str | None, typer.Option(help="Read FILE with this format plugin.", metavar="NAME")] = None,
 ) -> None:
-    """Render an asset's clip to a film, a picture or a contact sheet; without clips, its rest pose turning."""
+    """Draw a film, picture or contact sheet of a clip.
+
+    Of an asset without clips: its rest pose, turning.
+    """
     from mocapcli.console import note, warnings_as_notes
     from mocapcli.render.command import Request, render_file
 

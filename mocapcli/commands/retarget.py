@@ -56,10 +56,10 @@ def retarget(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be IN or RIG itself.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Move an animation to another rig, by joint names and, where they fail, by limbs.
+    """Move an animation to another rig.
 
-    Start with --list to see which joint would drive which. Feet are kept on the ground as a whole; where they slide,
-    --filter contact holds them.
+    Joints are paired by their names and, where those fail, by limbs. Start with --list to see which joint would drive
+    which. Feet are kept on the ground as a whole; where they slide, --filter contact holds them.
     """
     from mocapcli.filters.chain import filter_asset, parse_filters
     from mocapcli.retarget.api import RetargetOptions

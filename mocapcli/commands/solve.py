@@ -99,10 +99,11 @@ def solve(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be POSITIONS or RIG itself.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Put 3D joint tracks (DeepLabCut, Anipose, OpenCap, markers, …) on a rig as an animation.
+    """Turn 3D joint tracks into an animation of a rig.
 
-    Sizes, units and axes are fitted to the rig; bones keep the rig's lengths; joints that were not tracked, or not
-    all the time, are filled in. Start with --list to see which track would drive which joint.
+    Tracks are those of DeepLabCut, Anipose, OpenCap, markers, …: .npz, .csv, .trc, .c3d or .json. Sizes, units and axes
+    are fitted to the rig; bones keep the rig's lengths; joints that were not tracked, or not all the time, are filled
+    in. Start with --list to see which track would drive which joint.
     """
     from mocapcli.solving.api import SolveOptions
 

@@ -18,7 +18,10 @@ def view(
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     plugin: Annotated[str | None, typer.Option(help="Read FILE with this format plugin.", metavar="NAME")] = None,
 ) -> None:
-    """Make one self-contained page that plays an asset in 3D: turn it, scrub, choose clips, name joints."""
+    """Make a web page that plays an asset in 3D.
+
+    One file that needs no network: turn the asset, scrub, choose clips, name joints.
+    """
     from mocapcli.console import note, warnings_as_notes
     from mocapcli.convert import choose_clips
     from mocapcli.errors import InvalidDataError, UsageError

@@ -31,7 +31,10 @@ def zoo(
     ] = None,
     list_kinds: Annotated[bool, typer.Option("--list", help="List the kinds of creatures and exit.")] = False,
 ) -> None:
-    """Make animated creatures: dragons, spiders, fish, people, oddities. The same seed gives the same creature."""
+    """Make animated creatures from nothing.
+
+    Dragons, spiders, fish, people, oddities. The same seed gives the same creature.
+    """
     from mocapcli.zoo import KINDS
 
     if list_kinds:

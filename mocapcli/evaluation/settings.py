@@ -1,5 +1,6 @@
 """Settings by name, with the rows that the given models bring and those that nobody brings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mocapcli.evaluation.predictors import Predictor
 
 OURS, DIRECT = "ours", "direct"
+NOBODY = "none"  # a name for no model
 NEEDED: dict[str, Stage] = {"p2r": "rotation", "v2p": "pose", "e2e": "pose"}  # the stage nothing goes without
 
 
@@ -23,6 +25,17 @@ class Models:
 
     names: tuple[str, ...] = ()
     direct: str | None = None
+
+    @classmethod
+    def of(cls, names: Sequence[str] | None, direct: str | None) -> "Models":
+        """Those named, the one that comes with mocap where none is, or none at all."""
+        if not names:
+            from mocapcli.capturing.models import shipped_model
+
+            return cls((shipped_model().name,), direct)
+        if NOBODY in names and len(names) > 1:
+            raise UsageError(f"--model {NOBODY} goes with no other model")
+        return cls(() if NOBODY in names else tuple(names), direct)
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -88,7 +101,7 @@ def absent_rows(name: str, networks: dict[str, MotionNetwork]) -> dict[str, str]
     if DIRECT not in networks:
         absent[DIRECT] = "not trained: no model with network.rotation.rotation_head=direct (--direct-model DIR)"
     if OURS not in networks:
-        absent[OURS] = "no model: name one with --model NAME or DIR"
+        absent[OURS] = f"no model: --model {NOBODY}"
     for row, network in networks.items():
         if "rotation" not in network.config.stages:
             absent[row] = "not trained: the model holds no stage 2"
