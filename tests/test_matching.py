@@ -146,8 +146,8 @@ def test_a_body_that_lies_or_faces_aside_is_found(
 
 def test_a_body_that_goes_down_is_found(matcher: Matcher, model: Model, reference: RigReference) -> None:
     """It stands at first, and lies at the end of the clip."""
-    frames, start = 25, posed(reference, {}, 25)
-    over = 80.0 * np.clip((np.arange(frames) - 10) / 6, 0, 1)
+    frames, start = 40, posed(reference, {}, 40)
+    over = 80.0 * np.clip((np.arange(frames) - 16) / 10, 0, 1)
     down = Rotation.from_euler("z", over[:, None], degrees=True).as_matrix()
     middle = start[1][0, reference.deforms].mean(0)
     truth = down[:, None] @ start[0], np.einsum("fab,fjb->fja", down, start[1] - middle) + middle
