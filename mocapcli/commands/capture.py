@@ -75,9 +75,8 @@ RefineIterationsOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Rounds of drawing the rig and comparing (stage 3).",
+        help="Rounds of drawing the rig and comparing (stage 3); at most 16.",
         min=0,
-        max=16,
         show_default="1 if the model can",
     ),
 ]
