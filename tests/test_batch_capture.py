@@ -129,22 +129,55 @@ def test_no_result_replaces_an_input(folder: Path, tmp_path: Path) -> None:
         plan_batch([Path("walk.mp4")], rigs, tmp_path, Options(model=folder / "model"))
 
 
+def test_files_beside_results_of_one_name_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    """One rig as two files: results differ by their extension, previews would not."""
+    write_asset(tmp_path / "fish.npz", make_creature(5, "fish"))
+    rigs = [folder / "fish.glb", tmp_path / "fish.npz", folder / "snake.glb"]
+    options = Options(model=folder / "model", preview=tmp_path / "previews")
+    plan = plan_batch([Path("walk.mp4")], rigs, tmp_path / "out", options)
+    previews = [item.task[1].preview.name for item in plan.items]
+    assert previews == ["walk-fish.glb.mp4", "walk-fish.npz.mp4", "walk-snake.mp4"]
+
+
+def test_previews_of_an_earlier_run_are_no_videos(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "previews").mkdir()
+    for name in ("swim.mp4", "previews/swim-fish.mp4"):
+        (tmp_path / name).write_bytes(b"no film")
+    monkeypatch.chdir(tmp_path)
+    told = capture(capsys, folder, ".", "-o", "out", "--preview", "previews")
+    assert told[0] == 1 and "1 of 1 captures failed" in told[2]
+
+
+@pytest.mark.parametrize(("report", "words"), [("nowhere/x.json", "no folder"), ("out", "is a folder")])
+def test_a_report_that_cannot_be_written_is_told_first(
+    folder: Path, tmp_path: Path, capsys, report: str, words: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    many = (folder / "clips", "-o", tmp_path / "out", "--report", tmp_path / report)
+    code, _, err = capture(capsys, folder, *many)
+    assert code == 2 and words in err and "captures failed" not in err
+
+
 def test_nothing_is_no_batch(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to do"):
         plan_batch([], [folder / "fish.glb"], tmp_path, Options(model=folder / "model"))
 
 
 def test_rigs_are_learnt_once_before_several_workers_begin(folder: Path, tmp_path: Path, monkeypatch) -> None:
-    learnt: list[tuple[str, float | None]] = []
-    monkeypatch.setattr(
-        models, "network_for", lambda asset, model, seconds, told: learnt.append((asset.rig.name, seconds))
-    )
+    learnt, heard = list[tuple[str, float | None]](), list[int]()
+
+    def learn(asset, model, seconds, told) -> None:
+        learnt.append((asset.rig.name, seconds))
+        told("learning the rig", 90, 90)
+
+    monkeypatch.setattr(models, "network_for", learn)
     options = Options(model=folder / "model", adapt="90s")
     (tmp_path / "broken.glb").write_bytes(b"no rig")
     rigs = [folder / "fish.glb", folder / "snake.glb", tmp_path / "broken.glb"]
     plan = plan_batch([Path("a.mp4"), Path("b.mp4")], rigs, tmp_path, options)
-    learn_rigs(plan.items, options, lambda stage, done, total: None)
+    learn_rigs(plan.items, options, lambda stage, done, total: heard.append(total))
     assert learnt == [("fish", 90.0), ("snake", 90.0)]
+    assert heard == [270, 270], "one bar for all of them"
     learn_rigs(plan.items, replace(options, adapt="off"), lambda stage, done, total: None)
     learn_rigs([], options, lambda stage, done, total: None)
     assert len(learnt) == 2

@@ -87,17 +87,17 @@ def test_names_differ_whatever_comes_and_do_not_depend_on_order(videos, rigs, ex
 def test_folders_give_all_their_videos_once_in_order(tmp_path: Path) -> None:
     found = make(tmp_path, "b.mp4", "a.MOV", "deep/c.webm", "deep/notes.txt", "album/1.png", "album/2.png")
     make(tmp_path, ".hidden/d.mp4", ".e.mp4", "deep/thumbnail.jpg", "out/preview.mp4", "out/frames/1.png")
-    videos = find_videos([found[0], tmp_path], tmp_path / "out")
+    videos = find_videos([found[0], tmp_path], [tmp_path / "out"])
     assert [path.relative_to(tmp_path).as_posix() for path in videos] == ["b.mp4", "a.MOV", "album", "deep/c.webm"]
-    assert find_videos([tmp_path / "album"], tmp_path) == [tmp_path / "album"], "a folder of pictures is a video"
-    assert find_videos([tmp_path / "deep", tmp_path / "deep"], tmp_path / "deep") == [tmp_path / "deep/c.webm"]
+    assert find_videos([tmp_path / "album"], [tmp_path]) == [tmp_path / "album"], "a folder of pictures is a video"
+    assert find_videos([tmp_path / "deep", tmp_path / "deep"], [tmp_path / "deep"]) == [tmp_path / "deep/c.webm"]
 
 
 def test_files_are_taken_as_they_are_named(tmp_path: Path) -> None:
-    assert find_videos([tmp_path / "nothing.xyz"], tmp_path) == [tmp_path / "nothing.xyz"]
+    assert find_videos([tmp_path / "nothing.xyz"], [tmp_path]) == [tmp_path / "nothing.xyz"]
 
 
 def test_a_folder_without_videos_is_told(tmp_path: Path) -> None:
     make(tmp_path, "notes.txt")
     with pytest.raises(ReadError, match="no video in this folder"):
-        find_videos([tmp_path], tmp_path / "out")
+        find_videos([tmp_path], [tmp_path / "out"])

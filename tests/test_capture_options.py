@@ -12,20 +12,21 @@ import pytest
 import torch
 from PIL import Image
 
-from capture_helpers import SIDE, save_tiny, stamped, tell, tiny_network, walking
+from capture_helpers import SIDE, film_mp4, save_tiny, stamped, tell, tiny_network, walking
 from factories import make_asset
 from mocapcli.capturing import looking
 from mocapcli.capturing.api import capture_video
 from mocapcli.capturing.inference import infer
 from mocapcli.capturing.models import Model
 from mocapcli.capturing.options import Options
+from mocapcli.capturing.preview import check_size
 from mocapcli.capturing.rigs import split_reference, with_reference
 from mocapcli.capturing.slim import Slim
 from mocapcli.capturing.sound import add_sound
 from mocapcli.commands.capture import capture as command
 from mocapcli.data.videos import View, film, random_view
 from mocapcli.data.windows import cut_motion
-from mocapcli.errors import InvalidDataError
+from mocapcli.errors import InvalidDataError, UnsupportedError
 from mocapcli.evaluation.predictors import Footage, NetworkPredictor
 from mocapcli.formats import write_asset
 from mocapcli.kinematics import joint_positions, quat_to_matrix
@@ -33,6 +34,7 @@ from mocapcli.network.threads import one_thread
 from mocapcli.render.camera import look_at
 from mocapcli.render.movie import write_mp4
 from mocapcli.training.filming import reference_of
+from mocapcli.video import open_video
 from mocapcli.zoo import make_creature
 
 torch.set_num_threads(1)
@@ -194,6 +196,20 @@ def test_rigs_of_any_size_with_or_without_a_mesh(filmed, model: Model, joints: i
     assert captured.confidence.values.shape == (motion.frames, joints)
     points = joint_positions(rig.rig.skeleton, motion)
     assert points[..., 1].min() == pytest.approx(0, abs=1e-6) if not mesh else points[..., 1].min() > 0
+
+
+def test_options_as_python_users_write_them(tmp_path: Path) -> None:
+    options = Options.given(output="a.glb", preview="p.mp4", filter="smooth", mask=None, fps=30)
+    assert options == Options((Path("a.glb"),), preview=Path("p.mp4"), filter=("smooth",), fps=30)
+    assert Options.given(output=[tmp_path / "a.glb", "b.bvh"]).output == (tmp_path / "a.glb", Path("b.bvh"))
+
+
+def test_a_gif_too_large_is_told_before_the_work(tmp_path: Path) -> None:
+    video = open_video(film_mp4(tmp_path / "x.mp4", make_creature(3), make_creature(3).motions[0]))
+    check_size(tmp_path / "x.gif", video, 60)
+    check_size(tmp_path / "x.mp4", video, 60_000)
+    with pytest.raises(UnsupportedError, match=r"too much for a gif \(name it \.mp4\)"):
+        check_size(tmp_path / "x.gif", video, 60_000)
 
 
 def test_torch_keeps_its_threads() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from array import array
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from mocapcli.errors import InvalidDataError, PluginError, UsageError
 from mocapcli.render.movie import write_mp4
 from mocapcli.subject import Options, find_subject, write_debug
+from mocapcli.subject.follow import Follower, Track
 from mocapcli.subject.survey import look_over
 from mocapcli.video import open_video
 from subject_helpers import filmed, overlaps, saved, scene, shaking, textured
@@ -102,6 +104,15 @@ def test_box_and_a_still_camera(tmp_path):
         assert np.mean(overlaps(subject, first)) > 0.9
 
 
+def test_a_box_in_pixels_of_a_file_that_is_read_smaller(tmp_path):
+    pixels, (masks,) = scene()
+    video = open_video(saved(tmp_path, pixels).path, longest=64)
+    with find_subject(video, Options(box=(2, 8, 32, 32))) as subject:
+        assert np.mean(overlaps(subject, masks[:, ::2, ::2])) > 0.8
+    with pytest.raises(UsageError, match="outside of the picture of 128×96 pixels"):
+        find_subject(video, Options(box=(500, 0, 20, 20)))
+
+
 @pytest.mark.parametrize("box", [(500, 0, 20, 20), (0, 0, 1, 1), (10, 10, -5, 5)])
 def test_a_box_outside(tmp_path, box):
     with pytest.raises(UsageError, match="outside of the picture of 128×96 pixels"):
@@ -122,6 +133,16 @@ def test_a_given_mask(tmp_path):
         with find_subject(video, Options(mask=mask)) as subject:
             assert subject.reason == "mask: as asked for"
             assert min(overlaps(subject, masks)) > 0.9
+
+
+def test_numbered_masks_are_one_a_picture_whatever_the_rate(tmp_path):
+    pixels, masks = shaking(12)
+    (tmp_path / "masks").mkdir()
+    for number, mask in enumerate(masks):
+        Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "masks" / f"{number}.png")
+    path = saved(tmp_path, pixels).path
+    with find_subject(open_video(path, fps=7.5), Options(mask=tmp_path / "masks")) as subject:
+        assert min(overlaps(subject, masks[::2])) > 0.9 and len(subject) == 6
 
 
 def test_a_mask_that_does_not_fit(tmp_path):
@@ -204,6 +225,36 @@ def test_subjects_that_meet_stay_who_they_are(tmp_path):
         assert min(found) > 0.6
         assert subject.confidence[14:16].max() < 0.8
         assert subject.confidence[2:8].min() > 0.9
+
+
+def test_who_returns_after_many_passers_by_is_known_again():
+    """Hundreds of other subjects flickered by while it was away."""
+    follower, blank = Follower(10.0), np.zeros((96, 128, 3), np.uint8)
+
+    def step(left: int, top: int, size: int, colour: tuple[int, int, int]) -> int:
+        mask, frame = np.zeros((96, 128), np.uint8), blank.copy()
+        place = slice(top, top + size), slice(left, left + size)
+        mask[place], frame[place] = 255, colour
+        return int(follower.step(mask, frame).max())
+
+    assert {step(10, 10, 40, (230, 40, 30)) for _ in range(5)} == {1}
+    for _ in range(25):
+        follower.step(np.zeros((96, 128), np.uint8), blank)
+    for number in range(2, 400):  # of colours of their own
+        colours = np.eye(216)[number % 200]
+        follower.tracks.append(Track(number, array("d", [8, 0, 0, 9, 9, 64, 0]), colours, 64.0))
+    assert step(60, 20, 40, (230, 40, 30)) == 1
+
+
+def test_more_subjects_than_can_be_counted_are_nobody(monkeypatch):
+    monkeypatch.setattr("mocapcli.subject.follow.MOST_TRACKS", 1)
+    follower, masks = Follower(10.0), np.zeros((3, 96, 128), np.uint8)
+    masks[:, 10:40, 10:40] = 255
+    masks[1:, 60:90, 90:120] = 255
+    frame = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
+    frame[60:90, 90:120] = (0, 0, 255)
+    assert [int(follower.step(mask, frame).max()) for mask in masks] == [1, 1, 1]
+    assert [track.number for track in follower.tracks] == [1]
 
 
 def test_gaps_are_bridged_with_less_confidence(tmp_path):

@@ -141,6 +141,15 @@ def as_lists(values: np.ndarray) -> list:
     return [[None if np.isnan(place[0]) else place.tolist() for place in frame] for frame in values]
 
 
+def test_trc_whose_rows_are_left_out(tmp_path):
+    lines = trc(tmp_path / "a.trc").read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "b.trc").write_text("".join([*lines[:-3], *lines[-2:]]), "utf-8")
+    whole, part = read_tracks(tmp_path / "a.trc"), read_tracks(tmp_path / "b.trc")
+    assert (part.frames, part.fps) == (whole.frames, whole.fps)
+    assert np.isnan(part.positions[-3]).all()
+    np.testing.assert_array_equal(np.delete(part.positions, -3, axis=0), np.delete(whole.positions, -3, axis=0))
+
+
 def test_json_as_a_table(tmp_path):
     content = {"names": NAMES, "fps": FPS, "units": "cm", "up": "-y", "positions": as_lists(points())}
     (tmp_path / "a.json").write_text(json.dumps(content))

@@ -73,8 +73,8 @@ def test_csv_in_long_form_in_any_order_with_frames_left_out(tmp_path):
     order = np.random.default_rng(1).permutation(len(rows) - 3) + 3  # names as they come
     rows = rows[:3] + [rows[index] for index in order]
     header = ["Frame", "time", "joint", "x", "y", "z", "confidence"]
-    with pytest.warns(UserWarning, match="no frame rate"):  # the missing frame leaves the clock without a reading
-        tracks = read_tracks(write_rows(tmp_path / "a.csv", [header, *rows]))
+    tracks = read_tracks(write_rows(tmp_path / "a.csv", [header, *rows]))
+    assert tracks.fps == pytest.approx(FPS)
     expected = points()
     expected[4] = np.nan
     assert tracks.names == NAMES
@@ -112,3 +112,58 @@ def test_a_long_table_of_scattered_frames_is_refused(tmp_path):
     rows = [[frame * 1e3, f"p{frame}", 1, 2, 3] for frame in range(2000)]
     with pytest.raises(ReadError, match="hardly any are there"):
         read_tracks(write_rows(tmp_path / "a.csv", [["frame", "joint", "x", "y", "z"], *rows]))
+
+
+RATES = [(60.0, 3, 40), (120.0, 3, 200), (30.0, 2, 40), (60.0, 3, 4), (59.94005994, 6, 600), (29.97002997, 3, 900)]
+
+
+@pytest.mark.parametrize(("fps", "decimals", "frames"), [*RATES, (12.5, 3, 9)])
+def test_the_rate_of_a_clock_that_is_rounded(tmp_path, fps: float, decimals: int, frames: int) -> None:
+    rows = [[f"{frame / fps:.{decimals}f}", 1, 2, 3] for frame in range(frames)]
+    tracks = read_tracks(write_rows(tmp_path / "a.csv", [["time", "hip_x", "hip_y", "hip_z"], *rows]))
+    assert tracks.fps == pytest.approx(fps, rel=1e-6) and tracks.frames == frames
+
+
+@pytest.mark.parametrize("clock", [("frame",), ("time",), ("frame", "time")])
+def test_frames_whose_rows_are_left_out_keep_their_place(tmp_path, clock: tuple[str, ...]) -> None:
+    kept = [0, 1, 2, 5, 6, 9]
+    told = {"frame": lambda frame: 100 + 2 * frame, "time": lambda frame: round(frame / 60, 3)}
+    rows = [[*(told[name](frame) for name in clock), frame, 2, 3] for frame in kept]
+    path = write_rows(tmp_path / "a.csv", [[*clock, "hip_x", "hip_y", "hip_z"], *rows])
+    tracks = read_tracks(path, fps=None if "time" in clock else 60.0)
+    assert tracks.frames == 10 and tracks.fps == 60
+    np.testing.assert_array_equal(tracks.positions[kept, 0, 0], kept)
+    assert np.isnan(np.delete(tracks.positions, kept, axis=0)).all()
+
+
+def test_people_in_a_long_table_are_told_apart(tmp_path) -> None:
+    rows = [[frame, who, "hip", frame, 10 * who, 0] for frame in range(3) for who in (1, 2)]
+    header = ["frame", "person", "joint", "x", "y", "z"]
+    path = write_rows(tmp_path / "a.csv", [header, *rows])
+    with pytest.warns(UserWarning, match="several persons"):
+        first = read_tracks(path, fps=30.0)
+    second = read_tracks(path, "2", fps=30.0)
+    assert (first.positions[:, 0, 1] == 10).all() and (second.positions[:, 0, 1] == 20).all()
+    nameless = write_rows(tmp_path / "b.csv", [["frame", "joint", *"xyz"], *([row[0], *row[2:]] for row in rows)])
+    with pytest.raises(ReadError, match=r"several rows tell of one point in one frame \(a column 'person'"):
+        read_tracks(nameless, fps=30.0)
+
+
+def test_tables_of_excel(tmp_path) -> None:
+    """Decimal commas between tabs, and a first line that tells the separator."""
+    text = wide(tmp_path / "a.csv", pattern="{}_{}", delimiter="\t").read_text("utf-8").replace("tail.1", "tail")
+    (tmp_path / "b.csv").write_text(text.replace(".", ","), "utf-8")
+    (tmp_path / "c.csv").write_text("sep=;\n" + text.replace(".", ",").replace("\t", ";"), "utf-8")
+    for name in ("b.csv", "c.csv"):
+        tracks = read_tracks(tmp_path / name)
+        assert tracks.fps == FPS
+        np.testing.assert_allclose(tracks.positions, points(), atol=1e-6)
+
+
+def test_a_rate_that_is_given_is_not_assumed(tmp_path) -> None:
+    path = write_rows(tmp_path / "a.csv", [["hip_x", "hip_y", "hip_z"], [1, 2, 3], [1, 2, 3]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_tracks(path, fps=24.0).fps == 24
+    np.savez(tmp_path / "a.npz", names=["hip"], fps=0.0, positions=np.zeros((3, 1, 3)))
+    assert read_tracks(tmp_path / "a.npz", fps=24.0).fps == 24

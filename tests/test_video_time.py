@@ -1,5 +1,7 @@
 """Frames at an even rate from pictures at any time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,18 @@ def test_seeking_gives_what_running_through_gives(tmp_path):
 
 def pictures_at(*times):
     return [Picture(time, np.full((1, 1, 3), number, np.uint8)) for number, time in enumerate(times)]
+
+
+def test_a_sparse_look_ends_with_the_part_and_finds_nothing_broken(tmp_path, monkeypatch):
+    """Of key frames alone the last is not the film's."""
+    path = encode(tmp_path / "x.mp4", numbered(20), g=4, keyint_min=4, sc_threshold=0)
+    video, decoded = open_video(path, end=0.9), list[float]()
+    pictures = video.footage.pictures
+    watched = replace(video.footage, pictures=lambda wish: (decoded.append(p.time) or p for p in pictures(wish)))
+    seen = [time for chunk in replace(video, footage=watched).chunks(sparse=True) for time in chunk.times]
+    assert seen == pytest.approx([0.0, 0.4, 0.8]) and max(decoded) < 1.3
+    long = open_video(encode(tmp_path / "long.mp4", numbered(20), g=19, keyint_min=19, sc_threshold=0))
+    assert len(list(long.chunks(sparse=True))) == 1 and not list(long.notes)
 
 
 def test_nothing_is_shown_before_the_first_picture():

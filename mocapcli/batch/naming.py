@@ -19,29 +19,30 @@ class Pair:
     output: Path
 
 
-def find_videos(paths: Iterable[Path], leave_out: Path) -> list[Path]:
+def find_videos(paths: Iterable[Path], leave_out: Iterable[Path]) -> list[Path]:
     """Videos as named, and all those in folders, in a steady order, each once.
 
     In a folder, films count wherever they lie, and so does every folder of pictures that holds no film. What lies below
     `leave_out`, where results go, or is hidden does not.
     """
     found: dict[Path, Path] = {}
+    written = {path.resolve() for path in leave_out}
     for path in paths:
-        for video in _videos_in(path, leave_out.resolve()) if path.is_dir() else [path]:
+        for video in _videos_in(path, written) if path.is_dir() else [path]:
             found.setdefault(video.resolve(), video)
     return list(found.values())
 
 
-def _videos_in(folder: Path, leave_out: Path) -> list[Path]:
+def _videos_in(folder: Path, leave_out: set[Path]) -> list[Path]:
     sources = get_plugins().sources.values()
     films = {extension for source in sources if not source.folders for extension in source.extensions}
     pictures = {extension for source in sources if source.folders for extension in source.extensions}
-    inside = folder.resolve() in leave_out.parents
+    written = {path for path in leave_out if folder.resolve() in path.parents}
     files = [
         path
         for path in sorted(folder.rglob("*"))
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not (inside and leave_out in path.resolve().parents)
+        and written.isdisjoint(path.resolve().parents)
         and path.is_file()
     ]
     kinds = {path: path.suffix.lower().lstrip(".") for path in files}

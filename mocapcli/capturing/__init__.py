@@ -32,4 +32,4 @@ def capture(
     from mocapcli.capturing.api import capture_video, silent
     from mocapcli.capturing.options import Options
 
-    return capture_video(video, rig, Options(**options), progress=progress or silent).motion
+    return capture_video(video, rig, Options.given(**options), progress=progress or silent).motion

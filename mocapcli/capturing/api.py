@@ -16,6 +16,7 @@ from mocapcli.capturing.models import Model, load_model, network_for
 from mocapcli.capturing.motion import to_motion
 from mocapcli.capturing.options import Options
 from mocapcli.capturing.polish import polish
+from mocapcli.capturing.preview import check_size
 from mocapcli.capturing.reading import Reader
 from mocapcli.capturing.refine import iterations_of
 from mocapcli.capturing.report import Confidence, Report, Stopwatch, confidence_of, facing_changes, write_report
@@ -77,6 +78,8 @@ def capture_video(
         subject = find_subject(_watched(opened, progress), _subject_options(options))
         subject.video = opened
     with subject, CropClip(model.network.config.side) as clip:
+        if options.preview is not None:
+            check_size(options.preview, opened, len(subject))
         captured = _capture(asset, known, model, subject, clip, steps, options, watch, progress)
         deliver(captured, subject, clip, options, watch, progress)
     captured = replace(captured, report=_finished(captured.report, watch, subject))

@@ -1,5 +1,6 @@
 """Many videos, many rigs: every video for every rig into one folder, by any engine of `mocapcli.batch`."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -52,8 +53,12 @@ def plan_batch(
         if pair.output in read:
             raise UsageError(f"{pair.output} would replace what is read", remedy="choose another folder with -o")
     _make_folders(folder, options)
-    digest = _digest(options)
-    return Plan(tuple(_item(pair, options, digest) for pair in pairs), tuple(notes))
+    digest, stems = _digest(options), Counter(pair.output.stem.casefold() for pair in pairs)
+    items = [
+        _item(pair, options, digest, pair.output.stem if stems[pair.output.stem.casefold()] == 1 else pair.output.name)
+        for pair in pairs
+    ]
+    return Plan(tuple(items), tuple(notes))
 
 
 def capture_batch(
@@ -91,9 +96,14 @@ def learn_rigs(items: Sequence[Item], options: Options, learning: Callable[[str,
     from mocapcli.capturing.rigs import read_rig, with_reference
 
     model = load_model(options.model)
-    for rig, reference in dict.fromkeys((item.task[0].rig, item.task[1].reference) for item in items):
+    rigs = list(dict.fromkeys((item.task[0].rig, item.task[1].reference) for item in items))
+
+    def tell(stage: str, done: int, total: int) -> None:
+        learning(stage, done, total * len(rigs))
+
+    for rig, reference in rigs:
         with suppress(MocapError, OSError):
-            network_for(with_reference(read_rig(rig), reference), model, options.adapt_seconds, learning)
+            network_for(with_reference(read_rig(rig), reference), model, options.adapt_seconds, tell)
 
 
 def make_worker(model: str | Path | None) -> Work:
@@ -132,21 +142,25 @@ def _ending(rig: Path) -> str:
     return own if is_readable(rig) and find_format(rig).write else WHERE_RIGS_CANNOT_BE_WRITTEN
 
 
+def folders_beside(options: Options) -> list[Path]:
+    """Where a batch writes, beside its outputs."""
+    return [path for path in (getattr(options, name) for name in BESIDE) if path is not None]
+
+
 def _make_folders(folder: Path, options: Options) -> None:
-    for path in [folder, *(getattr(options, name) for name in BESIDE)]:
-        if path is None:
-            continue
+    for path in [folder, *folders_beside(options)]:
         if path.exists() and not path.is_dir():
             raise WriteError("this is a file, and a batch needs a folder", path=path)
         path.mkdir(parents=True, exist_ok=True)
 
 
-def _item(pair: Pair, options: Options, digest: str) -> Item:
+def _item(pair: Pair, options: Options, digest: str, label: str) -> Item:
+    """`label`: what files beside the output are called."""
     pair = Pair(pair.video.absolute(), pair.rig.absolute(), pair.output)
     places: dict[str, Any] = {"output": (pair.output,), "report": None}
     for name, ending in BESIDE.items():
         folder = getattr(options, name)
-        places[name] = folder and folder.absolute() / f"{pair.output.stem}{ending}"
+        places[name] = folder and folder.absolute() / f"{label}{ending}"
     mask = options.mask and options.mask.absolute()
     reference = options.reference and str(Path(options.reference).absolute())  # FILE:FRAME stays one
     adapter = options.adapter and options.adapter.absolute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ def check_outputs(options: Options, inputs: Sequence[Path]) -> None:
     for number, path in enumerate(paths):
         if not path.parent.is_dir():
             raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", remedy="name a file")
         if path in paths[:number]:
             raise UsageError(f"{path} is to be written twice")
         if not options.overwrite:
@@ -54,7 +57,8 @@ def deliver(
         for path in options.output:
             write_asset(path, captured.asset.with_new_motions([captured.motion], options.keep_clips))
         if options.confidence is not None:
-            write_confidence(options.confidence, captured.confidence)
+            places = captured.confidence.places / captured.video.scale  # the file's pixels
+            write_confidence(options.confidence, replace(captured.confidence, places=places))
         if options.view is not None:
             from mocapcli.view.page import write_page
 

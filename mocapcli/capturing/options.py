@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mocapcli.adapting.budget import parse_budget
 from mocapcli.capturing.rigs import split_reference
@@ -11,6 +11,7 @@ from mocapcli.errors import UsageError
 RootMotion = Literal["full", "in-place", "none"]
 Box = tuple[float | int, float | int, float | int, float | int]
 
+PATHS = ("adapter", "mask", "confidence", "report", "preview", "view", "debug_dir")
 MOST_ROUNDS = 16  # of stage 3
 STEADY_HERTZ = 5.0  # wings that beat thrice a second keep nine tenths of their way, four times a second seven
 
@@ -46,6 +47,18 @@ class Options:
     debug_dir: Path | None = None
     keep_clips: bool = False  # write the rig's own clips too, behind the captured one
     overwrite: bool = False  # let an output be the video or the rig itself
+
+    @classmethod
+    def given(cls, **values: Any) -> "Options":
+        """As people write them in Python: paths as strings, a single output or filter by itself."""
+        for name in PATHS:
+            if isinstance(values.get(name), str):
+                values[name] = Path(values[name])
+        for name, kind in (("output", Path), ("filter", str)):
+            if name in values:
+                one = isinstance(values[name], (str, Path))
+                values[name] = tuple(kind(each) for each in ([values[name]] if one else values[name]))
+        return cls(**values)
 
     def __post_init__(self) -> None:
         self.adapt_seconds  # noqa: B018 - a wrong time is told at once

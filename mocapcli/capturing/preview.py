@@ -9,12 +9,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from mocapcli.capturing.sound import add_sound
+from mocapcli.errors import UnsupportedError
 from mocapcli.kinematics import sample
 from mocapcli.render.draw import draw_skeleton
-from mocapcli.render.movie import write_movie
+from mocapcli.render.movie import LARGEST_GIF, write_movie
 from mocapcli.render.preview import Act, Wishes, act_of, panel
 from mocapcli.render.stage import PALETTES
 from mocapcli.render.viewpoints import Viewpoint, extent_of, parse_view, path_of, place_cameras, side_by_side
+from mocapcli.video.read import Video
 from mocapcli.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ def write_preview(path: Path, captured: "Captured", progress: "Progress") -> Non
         write_movie(temporary, _pictures(captured, progress), float(captured.video.fps))
         if path.suffix.lower() == ".mp4":
             add_sound(temporary, captured.video.path, float(captured.video.clock.start))
+
+
+def check_size(path: Path, video: Video, frames: int) -> None:
+    """Before the work: a gif holds all of its frames in memory."""
+    width, height = _size(video.width, video.height)
+    if path.suffix.lower() == ".gif" and frames * 3 * width * height * 3 > LARGEST_GIF:
+        raise UnsupportedError(f"{frames} frames are too much for a gif", path=path, remedy="name it .mp4")
 
 
 def _pictures(captured: "Captured", progress: "Progress") -> Iterator[UInt8[np.ndarray, "height width 3"]]:

@@ -29,7 +29,7 @@ def are_many(videos: Sequence[Path], rigs: Sequence[Path], outputs: Sequence[Pat
 
     if len(videos) > 1 or len(rigs) > 1 or any(path.is_dir() or not path.suffix for path in outputs):
         return True
-    if any(video.is_dir() and find_videos([video], video) != [video] for video in videos):
+    if any(video.is_dir() and find_videos([video], [video]) != [video] for video in videos):
         return True
     if many != Many():
         raise UsageError(
@@ -43,12 +43,14 @@ def capture_many(videos: Sequence[Path], rigs: Sequence[Path], options: "Options
     from mocapcli.batch import parse_shard
     from mocapcli.batch.naming import find_videos
     from mocapcli.batch.report import progress_bar, show_summary, write_summary
-    from mocapcli.capturing.batch import capture_batch, plan_batch
+    from mocapcli.capturing.batch import capture_batch, folders_beside, plan_batch
     from mocapcli.commands.capture import Bars
 
     folder = _folder(options.output)
+    _check_report(options.report)
     shard = parse_shard(many.shard)
-    plan = plan_batch(find_videos(videos, folder), rigs, folder, options, many.to)
+    found = find_videos(videos, [folder, *folders_beside(options)])
+    plan = plan_batch(found, rigs, folder, options, many.to)
     for line in plan.notes:
         note(line)
     count = len(shard.select(plan.items)) if shard else len(plan.items)
@@ -64,10 +66,17 @@ def capture_many(videos: Sequence[Path], rigs: Sequence[Path], options: "Options
             progress=progress,
             learning=bars.update,
         )
+    show_summary(summary, "capture")
     if options.report is not None:
         write_summary(options.report, summary)
-    show_summary(summary, "capture")
     return summary.exit_code
+
+
+def _check_report(path: Path | None) -> None:
+    """Before the work, not after it."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        problem = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise UsageError(problem, remedy="--report names a file")
 
 
 def _folder(outputs: Sequence[Path]) -> Path:

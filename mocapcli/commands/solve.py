@@ -163,9 +163,11 @@ def _solve(tracks: "Tracks", asset: "Asset", options: "SolveOptions") -> "tuple[
     from tqdm import tqdm
 
     from mocapcli.solving.api import solve_tracks
+    from mocapcli.tracks.data import crop_tracks
 
-    silent = True if tracks.frames < LONG else None  # None: only where a terminal shows it
-    with tqdm(total=tracks.frames, desc="solve", unit="frame", file=sys.stderr, disable=silent) as bar:
+    frames = crop_tracks(tracks, options.start, options.end).frames
+    silent = True if frames < LONG else None  # None: only where a terminal shows it
+    with tqdm(total=frames, desc="solve", unit="frame", file=sys.stderr, disable=silent) as bar:
         solution = solve_tracks(tracks, asset, options, bar.update)
     return solution.motion, solution.report
 

@@ -45,13 +45,13 @@ def open_masker(survey: Survey, wishes: Wishes) -> Masker:
 
 
 def _checked(box: Box, survey: Survey) -> Box:
-    """The box in working pixels, cut to the picture."""
-    height, width = survey.pixels.shape[1:3]
-    left, top, across, down = (value * survey.scale for value in box)
+    """The box, given in the file's pixels, in working pixels and cut to the picture."""
+    (height, width), scale = survey.pixels.shape[1:3], survey.video.scale
+    left, top, across, down = (value * scale for value in box)
     right, bottom = min(left + across, width), min(top + down, height)
     left, top = max(left, 0.0), max(top, 0.0)
     if not (right - left >= 4 and bottom - top >= 4):
-        shape = f"{width / survey.scale:.0f}×{height / survey.scale:.0f}"
+        shape = f"{width / scale:.0f}×{height / scale:.0f}"
         raise UsageError(f"the box lies outside of the picture of {shape} pixels, or is too small")
     return left, top, right, bottom
 

@@ -3,6 +3,7 @@
 
 from array import array
 from dataclasses import dataclass, field
+from heapq import nlargest
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -18,6 +19,7 @@ PIECE_GAP = 0.12  # of a subject's size: parts nearer than this are pieces of it
 MEMORY = 2.0  # seconds a lost subject is expected near where it was
 LIKE = 0.55  # overlap of colour histograms that makes a newcomer the lost one
 MOST_TRACKS = 65_000
+MOST_LIKE = 200  # that a newcomer is compared with, those seen most
 COLUMNS = 7  # of a track's rows: frame, left, top, right, bottom, area, shared
 
 
@@ -72,12 +74,14 @@ class Follower:
         self.frame = -1
         self.before: np.ndarray | None = None
         self.known: list[Track] = []  # with a past
+        self.recent: list[Track] = []  # of those, who may still be near
 
     def step(
         self, mask: UInt8[np.ndarray, "height width"], frame: UInt8[np.ndarray, "height width 3"]
     ) -> Int[np.ndarray, "height width"]:
         self.frame += 1
         self.known = [track for track in self.tracks if track.colours is not None]
+        self.recent = [track for track in self.known if self._age(track) <= MEMORY]
         parts, labels = find_parts(mask)
         for part in parts:
             part.owners = self._overlapping(part, labels)
@@ -94,10 +98,15 @@ class Follower:
         return owned
 
     def _new(self) -> Track:
-        track = Track(len(self.tracks) + 1)
-        if len(self.tracks) < MOST_TRACKS:
-            self.tracks.append(track)
-        return track
+        """A subject more; beyond what can be counted: nobody."""
+        if len(self.tracks) >= MOST_TRACKS:
+            return Track(0)
+        self.tracks.append(Track(len(self.tracks) + 1))
+        return self.tracks[-1]
+
+    def _age(self, track: Track) -> float:
+        """Seconds since it was seen."""
+        return (self.frame - track.last_frame) / float(self.fps)
 
     def _overlapping(self, part: Part, labels: np.ndarray) -> list[Track]:
         """Tracks whose last pixels lie in this part."""
@@ -117,13 +126,12 @@ class Follower:
     def _nearby(self, part: Part, taken: set[int]) -> Track | None:
         """A subject this may be a piece of, or that was lost here a moment ago."""
         best, least = None, np.inf
-        for track in self.known:
-            away = gap(part.box, track.box)
-            age = (self.frame - track.last_frame) / self.fps
+        for track in self.recent:
+            away, age = gap(part.box, track.box), self._age(track)
             present = id(track) in taken
             fits = part.area < 0.35 * track.last_area if present else 0.2 < part.area / track.last_area < 5
             reach = PIECE_GAP * size(track.box) * (1 if present else 1 + 4 * age)
-            if age <= MEMORY and fits and away <= reach and away < least:
+            if fits and away <= reach and away < least:
                 best, least = track, away
         return best
 
@@ -131,7 +139,7 @@ class Follower:
         """A subject that left and looks like this one."""
         mine = signature(frame[part.place][labels[part.place] == part.label])
         best, most = None, LIKE
-        for track in self.known[-200:]:
+        for track in nlargest(MOST_LIKE, self.known, key=lambda each: each.weight):
             if id(track) in taken or self.frame - track.last_frame < 2:
                 continue
             alike = 0.0 if track.colours is None else float(np.minimum(track.colours, mine).sum())

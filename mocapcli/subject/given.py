@@ -1,6 +1,7 @@
 """Masks the user brings: a video or a folder of pictures, light (or opaque) where the subject is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,7 +17,9 @@ def open_masker(survey: Survey, wishes: Wishes) -> Masker:
         raise UsageError("the mask segmenter needs a mask file or folder")
     clock = survey.video.clock
     end = None if np.isinf(clock.end) else clock.end
-    video = open_video(wishes.mask, fps=survey.video.fps, start=clock.start, end=end)
+    # Numbered masks are one a picture of the video, whatever the rate of the result.
+    video = open_video(wishes.mask, fps=clock.native_fps or survey.video.fps, start=clock.start, end=end)
+    video = replace(video, clock=replace(video.clock, fps=survey.video.fps))
     height, width = survey.pixels.shape[1:3]
     _check_shape(video, survey)
     video = video.fitted(width, height)

@@ -14,30 +14,31 @@ from mocapcli.tracks.read import choose, told_rate
 from mocapcli_npz.reader import DAMAGE, Arrays
 
 
-def read(path: Path, which: str | None = None) -> Tracks:
+def read(path: Path, which: str | None = None, fps: float | None = None) -> Tracks:
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = Arrays(archive, path.stat().st_size)
-            return _exchange(arrays, which) if "joint_names" in arrays else _plain(arrays)
+            return _exchange(arrays, which, fps) if "joint_names" in arrays else _plain(arrays, fps)
     except DAMAGE as error:
         raise ReadError(f"not an NPZ archive, or a damaged one ({error})") from None
 
 
-def _plain(arrays: Arrays) -> Tracks:
+def _plain(arrays: Arrays, fps: float | None) -> Tracks:
     positions = arrays.get("positions", 3).astype(np.float64)
-    fps = float(arrays.get("fps", 0)) if "fps" in arrays else None
+    rate = told_rate(float(arrays.get("fps", 0)) if "fps" in arrays else None, fps)
     confidence = arrays.get("confidence", 2).astype(np.float64) if "confidence" in arrays else None
     unit, up = _word(arrays, "units"), _word(arrays, "up")
-    return Tracks(tuple(arrays.text("names")), told_rate(fps), positions, confidence, metres_per(unit), up_axis(up))
+    return Tracks(tuple(arrays.text("names")), rate, positions, confidence, metres_per(unit), up_axis(up))
 
 
-def _exchange(arrays: Arrays, which: str | None) -> Tracks:
+def _exchange(arrays: Arrays, which: str | None, fps: float | None) -> Tracks:
     clips, rates = arrays.text("clip_names"), arrays.get("clip_fps", 1)
     number = choose("clip", clips, which)
     if number >= min(len(clips), len(rates)):
         raise ReadError("there is no clip in it")
     positions = arrays.get(f"clip{number}_positions", 3).astype(np.float64)
-    return Tracks(tuple(arrays.text("joint_names")), float(rates[number]), positions, None, 1.0, "y")
+    rate = told_rate(float(rates[number]), fps)
+    return Tracks(tuple(arrays.text("joint_names")), rate, positions, None, 1.0, "y")
 
 
 def metres_per(unit: str | None) -> float | None:

@@ -16,7 +16,7 @@ from mocapcli.tracks.read import told_rate
 NO_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")
 
 
-def read(path: Path, which: str | None = None) -> Tracks:
+def read(path: Path, which: str | None = None, fps: float | None = None) -> Tracks:
     if find_spec("ezc3d") is None:
         raise UnsupportedError("reading C3D needs ezc3d", path=path, remedy="pip install 'mocapcli[c3d]'")
     with path.open("rb") as stream:
@@ -28,7 +28,7 @@ def read(path: Path, which: str | None = None) -> Tracks:
     kept = [index for index, name in enumerate(names) if name]
     return Tracks(
         tuple(names[index] for index in kept),
-        told_rate(rate if rate > 0 else None),
+        told_rate(rate if rate > 0 else None, fps),
         arrays["positions"][:, kept],
         None,
         metres_per(unit),

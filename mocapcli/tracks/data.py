@@ -13,7 +13,11 @@ UPS: tuple[Up, ...] = get_args(Up)
 LARGEST = 1e9  # of a coordinate: beyond it, squares are no longer exact and nobody measures
 UNITS = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 UNITS |= {"meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0, "inch": 0.0254, "inches": 0.0254, "feet": 0.3048}
-UNITS |= {f"{part}{name}": UNITS[f"{part[0]}m"] for part in ("centi", "milli") for name in ("meters", "metres")}
+UNITS |= {
+    f"{part}{name}": UNITS[f"{part[0]}m"]
+    for part in ("centi", "milli")
+    for name in ("meter", "meters", "metre", "metres")
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ BODY_25 = (
 FORMS = "positions with names, or frames, or people"
 
 
-def read(path: Path, which: str | None = None) -> Tracks:
+def read(path: Path, which: str | None = None, fps: float | None = None) -> Tracks:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -38,10 +38,10 @@ def read(path: Path, which: str | None = None) -> Tracks:
     if "people" in content:
         content = {"frames": [content]}
     names, points, confidence = _points(content, which)
-    fps = content.get("fps")
-    rate = float(fps) if isinstance(fps, int | float) else None
+    told = content.get("fps")
+    rate = told_rate(float(told) if isinstance(told, int | float) else None, fps)
     unit, up = (value if isinstance(value := content.get(key), str) else None for key in ("units", "up"))
-    return Tracks(names, told_rate(rate), points, confidence, metres_per(unit), up_axis(up))
+    return Tracks(names, rate, points, confidence, metres_per(unit), up_axis(up))
 
 
 def _points(content: dict[str, Any], which: str | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:

@@ -22,7 +22,7 @@ def read_tracks(path: str | Path, which: str | None = None, fps: float | None = 
     """
     path = Path(path)
     try:
-        tracks = _read(path, which)
+        return _read(path, which, fps)
     except MocapError as error:
         error.path = error.path or path
         raise
@@ -32,15 +32,14 @@ def read_tracks(path: str | Path, which: str | None = None, fps: float | None = 
         raise
     except Exception as error:  # hostile bytes can trip a parser anywhere; the cause is kept for --debug
         raise ReadError(f"damaged, or not what its name says ({type(error).__name__}: {error})", path=path) from error
-    return tracks if fps is None else replace(tracks, fps=fps)
 
 
-def told_rate(fps: float | None) -> float:
-    """The rate a file tells, or a usual one and a warning."""
-    if fps is None:
+def told_rate(told: float | None, asked: float | None) -> float:
+    """The rate that is asked for, else what a file tells, or a usual one and a warning."""
+    if asked is None and told is None:
         warnings.warn("no frame rate in the file: 30 frames per second assumed (--rate)", stacklevel=2)
         return 30.0
-    return fps
+    return float(told if asked is None else asked)  # type: ignore[arg-type]
 
 
 def choose(kind: str, known: list[str], which: str | None) -> int:
@@ -57,11 +56,12 @@ def choose(kind: str, known: list[str], which: str | None) -> int:
     raise ReadError(f"no {kind} {which!r}", remedy=f"it has {', '.join(known[:20]) or 'none'}")
 
 
-def _read(path: Path, which: str | None) -> Tracks:
+def _read(path: Path, which: str | None, fps: float | None) -> Tracks:
     extension = path.suffix.lower()
     if extension not in READERS:
         if is_readable(path):
-            return _of_animation(path, which)
+            tracks = _of_animation(path, which)
+            return tracks if fps is None else replace(tracks, fps=fps)
         raise FormatError(
             f"unknown kind of tracks {extension or 'without an extension'}",
             remedy=f"known: {', '.join(READERS)}, and any animation mocap reads",
@@ -77,8 +77,8 @@ def _read(path: Path, which: str | None) -> Tracks:
         raise ReadError(
             f"the file has {size >> 20} MiB, more than {limit >> 20}", remedy="cut it into pieces, or save it as .npz"
         )
-    read: Callable[[Path, str | None], Tracks] = import_module(f"mocapcli.tracks.{READERS[extension]}").read
-    return replace(read(path, which), name=path.stem or "solved")
+    read: Callable[..., Tracks] = import_module(f"mocapcli.tracks.{READERS[extension]}").read
+    return replace(read(path, which, fps), name=path.stem or "solved")
 
 
 def _of_animation(path: Path, which: str | None) -> Tracks:

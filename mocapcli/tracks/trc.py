@@ -8,12 +8,13 @@ import numpy as np
 
 from mocapcli.errors import ReadError
 from mocapcli.tracks.arrays import metres_per
+from mocapcli.tracks.clock import by_number, by_time, rate_of, spread
 from mocapcli.tracks.data import Tracks
 from mocapcli.tracks.numbers import LONGEST_LINE, Table
 from mocapcli.tracks.read import told_rate
 
 
-def read(path: Path, which: str | None = None) -> Tracks:
+def read(path: Path, which: str | None = None, fps: float | None = None) -> Tracks:
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         settings = _settings(stream)
         names = _names(_line(stream))
@@ -24,9 +25,11 @@ def read(path: Path, which: str | None = None) -> Tracks:
     values = table.array()
     if len(values) == 0:
         raise ReadError("there are no frames in it")
-    fps = _rate(settings, values[:, 1])
-    positions = values[:, 2:].reshape(len(values), len(names), 3)
-    return Tracks(names, told_rate(fps), positions, None, metres_per(settings.get("units")))
+    frames = by_number(values[:, 0])
+    frames = by_time(values[:, 1]) if frames is None else frames
+    rate = _rate(settings) or rate_of(values[:, 1], frames)
+    positions = spread(values[:, 2:].reshape(len(values), len(names), 3), frames)
+    return Tracks(names, told_rate(rate, fps), positions, None, metres_per(settings.get("units")))
 
 
 def _settings(stream: TextIO) -> dict[str, str]:
@@ -55,12 +58,9 @@ def _line(stream: TextIO) -> str:
     return stream.readline(LONGEST_LINE)
 
 
-def _rate(settings: dict[str, str], times: np.ndarray) -> float | None:
+def _rate(settings: dict[str, str]) -> float | None:
     try:
         rate = float(settings.get("datarate", "nan"))
     except ValueError:
-        rate = np.nan
-    if np.isfinite(rate) and rate > 0:
-        return rate
-    gaps = np.diff(times[np.isfinite(times)])
-    return float(1 / np.median(gaps)) if len(gaps) and np.median(gaps) > 0 else None
+        return None
+    return rate if np.isfinite(rate) and rate > 0 else None

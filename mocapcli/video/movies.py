@@ -67,7 +67,8 @@ def read_pictures(path: Path, request: Request, alpha: bool) -> Iterator[Picture
             last = time
             if time >= request.start - 1.0:
                 yield Picture(time, paint(frame, painter, request.width, request.height, alpha))
-        _tell_short(_claimed_duration(container, stream), last + 1 / rate, request.notes)
+        if not request.sparse:  # whose last picture is not the film's
+            _tell_short(_claimed_duration(container, stream), last + 1 / rate, request.notes)
 
 
 @contextmanager

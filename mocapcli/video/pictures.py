@@ -43,7 +43,7 @@ def picture_files(path: Path) -> list[Path]:
 def _by_number(file: Path) -> list[tuple[int, str]]:
     """frame2 before frame10."""
     parts = re.split(r"(\d+)", file.stem)
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts] + [(0, file.suffix)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts] + [(0, file.suffix)]
 
 
 def read_pictures(files: list[Path], request: Request, alpha: bool) -> Iterator[Picture]:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,11 @@ class Video:
     footage: Footage = field(repr=False)
     source: str = "movie"
     notes: Notes = field(default_factory=Notes)
+
+    @property
+    def scale(self) -> float:
+        """Of a pixel of the file, in pixels of the frames."""
+        return self.width / self.footage.width
 
     @property
     def frames_expected(self) -> int | None:
@@ -70,7 +76,8 @@ class Video:
         request = Request(self.width, self.height, self.clock.start, self.notes, sparse)
         pictures = self._timed(self.footage.pictures(self._request(request)))
         if sparse:
-            return (Shown(each.time, each.pixels, False) for each in pictures if self.clock.holds(each.time))
+            wanted = takewhile(lambda each: each.time < self.clock.end, pictures)
+            return (Shown(each.time, each.pixels, False) for each in wanted if self.clock.holds(each.time))
         return self._counted(steady(pictures, self.clock, self.notes))
 
     def _counted(self, frames: Iterator[Shown]) -> Iterator[Shown]:
