@@ -17,6 +17,7 @@ from mocapcli.metrics import Pose, Subject
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
 from mocapcli.network.rotation_head import RotationHead
+from mocapcli.network.shared_motion import without_noise
 from mocapcli.network.whole_pose import BONES_ALONE
 
 NOISES = (0.0, 0.005, 0.01)  # of the rig's size, standard deviation of each coordinate
@@ -91,11 +92,16 @@ def closed_form(
     noise: Float[np.ndarray, "frames joints"] | None = None,
     settings: Settings | None = None,
 ) -> Turns:
-    """World rotations without any learning; noise (metres) that is not told is read off the bones' lengths."""
+    """World rotations without any learning.
+
+    Noise (metres) that is not told is read off the bones' lengths, and taken out first, but for PLAIN.
+    """
     rig = batch_rigs([reference], torch.float64)
     positions = torch.from_numpy(points / reference.size)[None]
     if noise is None:
         expected = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+        if settings is not PLAIN:
+            positions, expected = without_noise(positions, rig.anchors, expected)
     else:
         expected = torch.from_numpy(noise / reference.size)[None]
     with torch.no_grad():

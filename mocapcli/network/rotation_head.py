@@ -34,6 +34,7 @@ from mocapcli.network.rotation_features import (
     anchored_features,
     direct_features,
 )
+from mocapcli.network.shared_motion import without_noise
 from mocapcli.network.whole_pose import settle_pose
 
 Points = Float[Tensor, "batch frames joints 3"]
@@ -91,11 +92,15 @@ class RotationHead(nn.Module):
         noise: Float[Tensor, "batch frames joints"] | None = None,
         frame_mask: Bool[Tensor, "batch frames"] | None = None,
     ) -> RotationOutput:
-        """`noise`: expected standard deviation of each coordinate, in sizes; read off the bone lengths if not given."""
+        """`noise`: expected standard deviation of each coordinate, in sizes.
+
+        If not given, it is read off the bones' lengths, and what noise can be told from motion is taken out first.
+        """
         if self.config.rotation_head == "direct":
             return self._direct(positions, rig, frame_mask)
         if noise is None:
-            noise = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+            measured = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+            positions, noise = without_noise(positions, rig.anchors, measured)
         estimate = estimate_deltas(positions, rig.anchors, noise, self.config.closed_form)
         features = anchored_features(positions, rig, estimate, noise)
         raw = self._read(features, rig, frame_mask)

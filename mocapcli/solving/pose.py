@@ -15,6 +15,7 @@ from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.model import load_network
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
+from mocapcli.network.shared_motion import without_noise
 from mocapcli.network.whole_pose import BONES_ALONE
 from mocapcli.solving.chains import place_missing
 
@@ -121,6 +122,9 @@ class _Solver:
         noise = np.where(unseen, FINAL_NOISE, self.noise / np.clip(trust, 0.1, 1.0))
         with torch.no_grad():
             places = self._complete(points, unseen, noise, guess)
+            if self.noise >= CLEAN:
+                told = torch.from_numpy(places)[None], self.rig.anchors, torch.from_numpy(noise)[None]
+                places, noise = (values[0].numpy() for values in without_noise(*told))
             world = self._rotate(places, noise)[0].double().numpy()
         return matrix_to_quat(world), places
 
