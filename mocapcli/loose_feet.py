@@ -35,6 +35,20 @@ def legs_of_feet(rig: Rig) -> Int[np.ndarray, " joints"]:
         others = np.flatnonzero(edges >= ONE_FLESH)
         if len(others) == 1 and ends[others[0]] and depth[others[0]] > HIGH_UP:
             legs[foot] = others[0]
+    return _without_circles(legs, skeleton.parents)
+
+
+def _without_circles(
+    legs: Int[np.ndarray, " joints"], parents: Int[np.ndarray, " joints"]
+) -> Int[np.ndarray, " joints"]:
+    """Two limbs that end in each other, as of an arch that is rigged from both ends, are nobody's feet."""
+    carriers, rounds = np.where(legs >= 0, legs, parents), list[int]()
+    for foot in np.flatnonzero(legs >= 0):
+        above = int(legs[foot])
+        for _ in range(len(parents)):
+            above = int(carriers[above]) if above not in (-1, foot) else above
+        rounds += [int(foot)] if above == foot else []
+    legs[rounds] = -1
     return legs
 
 

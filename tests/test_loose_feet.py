@@ -22,10 +22,11 @@ from mocapcli.kinematics import (
     quat_to_matrix,
     rest_world,
 )
-from mocapcli.loose_feet import feet_on_legs, legs_of_feet, motion_on_legs
+from mocapcli.loose_feet import _without_circles, feet_on_legs, legs_of_feet, motion_on_legs
 from mocapcli.network.imaginer import Imaginer, ImaginerConfig
 from mocapcli.network.reference import reference_of_asset, reference_of_rig
 from mocapcli.render.camera import Camera
+from mocapcli.retarget.api import retarget
 from mocapcli.training.samples import SceneRig
 from mocapcli.types import Asset, Mesh, Motion, Rig, Skeleton
 
@@ -220,6 +221,45 @@ def test_what_was_learnt_of_torn_feet_is_not_found_again(monkeypatch: pytest.Mon
     digests = [rig_digest(asset, False) for asset in (loose, whole)]
     monkeypatch.setattr("mocapcli.adapting.adapter.legs_of_feet", lambda rig: np.full(rig.skeleton.joints, -1))
     assert rig_digest(loose, False) != digests[0] and rig_digest(whole, False) == digests[1]
+
+
+def test_limbs_that_end_in_each_other_are_nobodys_feet() -> None:
+    """An arch of two chains, rigged from both ends."""
+    parents = np.array([-1, 0, 1, -1, 3, 4])
+    at = np.array([(0, 0, 0), (0, 1, 0), (0.4, 1.4, 0), (1, 0, 0), (1, 1, 0), (0.6, 1.4, 0)], float)
+    moved = np.where(parents[:, None] < 0, at, at - at[parents])
+    skeleton = Skeleton(tuple("abcdef"), parents, moved, np.tile([0.0, 0, 0, 1], (6, 1)))
+    rings, order = [], [0, 1, 2, 5, 4, 3]
+    square = 0.03 * np.array([(1, 0, 1), (-1, 0, 1), (-1, 0, -1), (1, 0, -1)])
+    vertices = np.concatenate([at[joint] + square for joint in order])
+    for ring in range(5):
+        for k in range(4):
+            a, b, n = 4 * ring + k, 4 * ring + (k + 1) % 4, 4 * (ring + 1)
+            rings += [(a, b, n + k), (b, n + (k + 1) % 4, n + k)]
+    owners, inverse = np.repeat(order, 4)[:, None], np.linalg.inv(rest_world(skeleton))
+    mesh = Mesh(vertices, np.array(rings), owners, np.ones((24, 1)), np.arange(6), inverse)
+    assert (legs_of_feet(Rig(skeleton, mesh, "arch")) == -1).all()
+
+
+def test_a_circle_of_feet_is_broken_and_others_stay() -> None:
+    parents = np.array([-1, 0, 1, -1, 3, -1])
+    legs = np.array([4, -1, -1, 2, -1, 1])  # the first stands on the fifth's chain, which stands on the first's
+    assert _without_circles(legs, parents).tolist() == [-1, -1, -1, -1, -1, 1]
+
+
+def test_retargeted_feet_go_with_their_legs() -> None:
+    """Onto the very rig: where the clip has them."""
+    rig = two_legged(LOOSE)
+    skeleton, frames = rig.skeleton, 7
+    turns = np.tile([0.0, 0, 0, 1], (frames, skeleton.joints, 1))
+    for side, sign in (("1", 1), ("-1", -1)):
+        swing = sign * 0.6 * np.sin(np.linspace(0, 3, frames)) / 2
+        thigh, nil = skeleton.names.index(f"thigh{side}"), np.zeros(frames)
+        turns[:, thigh] = np.stack([np.sin(swing), nil, nil, np.cos(swing)], axis=-1)
+    flat = Motion("walk", 30.0, turns, np.tile(skeleton.rest_translations, (frames, 1, 1)))
+    clip = motion_on_legs(flat, skeleton, legs_of_feet(rig))
+    moved, _ = retarget(Asset(rig, (clip,)), Asset(rig))
+    np.testing.assert_allclose(joint_positions(skeleton, moved.motions[0]), joint_positions(skeleton, clip), atol=1e-6)
 
 
 def test_joints_by_depth_wherever_parents_stand() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mocapcli.kinematics import rest_world
+from mocapcli.loose_feet import legs_of_feet
 from mocapcli.retarget.words import part_of, side_of, with_sides_apart
 from mocapcli.types import Rig, Skeleton
 
@@ -87,7 +88,7 @@ def read_body(rig: Rig) -> Body:
     active = _active(rig)
     size = float(np.linalg.norm(np.ptp(world[active], axis=0))) or 1.0
     labels = with_sides_apart(skeleton.names)
-    parents = _hang_feet(skeleton, labels, world, active, size)
+    parents = _hang_feet(legs_of_feet(rig), skeleton, labels, world, active, size)
     trunk = _trunk(parents, active)
     axes = _axes(skeleton, labels, world, active, trunk, size)
     places = (world - world[trunk]) @ axes.T
@@ -123,16 +124,20 @@ def _below(children: list[list[int]], joint: int) -> list[int]:
 
 
 def _hang_feet(
+    legs: Int[np.ndarray, " joints"],
     skeleton: Skeleton,
     labels: tuple[str, ...],
     world: Float[np.ndarray, "joints 3"],
     active: Bool[np.ndarray, " joints"],
     size: float,
 ) -> Int[np.ndarray, " joints"]:
-    """Parents, feet of rigs with inverse kinematics (few joints beside the body's own root) hung on their legs."""
-    parents = np.array(skeleton.parents)
+    """Parents, feet of rigs with inverse kinematics hung on their legs: by their flesh, where they have any.
+
+    Else what is few joints beside the body's own root hangs on the nearest tip.
+    """
+    parents = np.where(legs >= 0, legs, skeleton.parents)
     children = _children(parents, active)
-    tops = [joint for joint in skeleton.roots if active[joint]]
+    tops = np.flatnonzero((parents < 0) & active).tolist()
     while len(tops) == 1 and children[tops[0]]:
         tops = children[tops[0]]
     counts = {top: len(_below(children, top)) for top in tops}

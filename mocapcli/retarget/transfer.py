@@ -151,7 +151,10 @@ def _untold(plan: Plan, motion: Motion) -> bool:
 
 
 def _slid(plan: Plan, motion: Motion) -> Float[np.ndarray, "frames joints 3"]:
-    """How joints with a namesake slide against their parents, which must be namesakes too."""
+    """How joints with a namesake slide against their parents, which must be namesakes too.
+
+    Feet that were hung on a leg go with it: what they do against their parent in the file is that already.
+    """
     sources = np.full(len(plan.drivers), -1)
     for joint, driver in enumerate(plan.drivers):
         if driver is not None and driver.reason in ("name", "told"):
@@ -159,7 +162,9 @@ def _slid(plan: Plan, motion: Motion) -> Float[np.ndarray, "frames joints 3"]:
     facing = np.eye(4)
     facing[:3, :3] = plan.target.axes.T @ plan.source.axes
     rests = facing @ rest_world(plan.source.skeleton), rest_world(plan.target.skeleton)
-    return slides(plan.source.skeleton, motion, plan.target.skeleton, Match(sources, 0), *rests)
+    slid = slides(plan.source.skeleton, motion, plan.target.skeleton, Match(sources, 0), *rests)
+    slid[:, plan.target.parents != plan.target.skeleton.parents] = 0.0
+    return slid
 
 
 def _pose(
