@@ -11,6 +11,7 @@ from mocapcli.adapting.imagined import imagined_clips
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.motion import to_motion
 from mocapcli.capturing.turning import feet_along, stand
+from mocapcli.data.appearance import other_body
 from mocapcli.evaluation.cases import pose_from_rotations, subject_of
 from mocapcli.formats import read_asset
 from mocapcli.kinematics import (
@@ -247,17 +248,41 @@ def test_a_circle_of_feet_is_broken_and_others_stay() -> None:
     assert _without_circles(legs, parents).tolist() == [-1, -1, -1, -1, -1, 1]
 
 
-def test_retargeted_feet_go_with_their_legs() -> None:
-    """Onto the very rig: where the clip has them."""
-    rig = two_legged(LOOSE)
-    skeleton, frames = rig.skeleton, 7
+def swinging(rig: Rig, frames: int = 7) -> Motion:
+    """Thighs swing, and loose feet go with them."""
+    skeleton = rig.skeleton
     turns = np.tile([0.0, 0, 0, 1], (frames, skeleton.joints, 1))
     for side, sign in (("1", 1), ("-1", -1)):
         swing = sign * 0.6 * np.sin(np.linspace(0, 3, frames)) / 2
         thigh, nil = skeleton.names.index(f"thigh{side}"), np.zeros(frames)
         turns[:, thigh] = np.stack([np.sin(swing), nil, nil, np.cos(swing)], axis=-1)
     flat = Motion("walk", 30.0, turns, np.tile(skeleton.rest_translations, (frames, 1, 1)))
-    clip = motion_on_legs(flat, skeleton, legs_of_feet(rig))
+    return motion_on_legs(flat, skeleton, legs_of_feet(rig))
+
+
+def test_another_bodys_feet_stay_on_their_legs() -> None:
+    """As far from the shin as that has grown, at rest and in every frame."""
+    rig = two_legged(LOOSE)
+    names, legs = rig.skeleton.names, legs_of_feet(rig)
+    factors = np.random.default_rng(2).uniform(0.7, 1.4, len(names))
+    before = Asset(rig, (swinging(rig),))
+    after = other_body(before, factors)
+    for foot in ("foot1", "foot-1"):
+        joint, shin = names.index(foot), names.index(foot.replace("foot", "shin"))
+        assert legs[joint] == shin
+        for each in ("rest", "clip"):
+            apart = []
+            for asset in (before, after):
+                rest = rest_world(asset.rig.skeleton)[None, :, :3, 3]
+                places = rest if each == "rest" else joint_positions(asset.rig.skeleton, asset.motions[0])
+                apart.append(np.linalg.norm(places[:, joint] - places[:, shin], axis=-1))
+            np.testing.assert_allclose(apart[1], factors[shin] * apart[0], rtol=1e-6)
+
+
+def test_retargeted_feet_go_with_their_legs() -> None:
+    """Onto the very rig: where the clip has them."""
+    rig = two_legged(LOOSE)
+    skeleton, clip = rig.skeleton, swinging(rig)
     moved, _ = retarget(Asset(rig, (clip,)), Asset(rig))
     np.testing.assert_allclose(joint_positions(skeleton, moved.motions[0]), joint_positions(skeleton, clip), atol=1e-6)
 

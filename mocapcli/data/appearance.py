@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from mocapcli.kinematics import inverse_affine, motion_world, rest_world
+from mocapcli.loose_feet import legs_of_feet
 from mocapcli.types import Asset, Material, Mesh, Rig, Skeleton
 
 Appearance = Literal["own", "recoloured", "other-body"]
@@ -54,18 +56,48 @@ def bone_factors(
 
 
 def other_body(asset: Asset, factors: Float[np.ndarray, " joints"]) -> Asset:
-    """Every joint's frame scaled by its factor: its children lie further out, and the flesh on it grows with them."""
-    skeleton = asset.rig.skeleton
+    """Every joint's frame scaled by its factor: its children lie further out, and the flesh on it grows with them.
+
+    Feet that hang elsewhere lie further out on their legs.
+    """
+    skeleton, legs = asset.rig.skeleton, legs_of_feet(asset.rig)
     at_parent = np.where(skeleton.parents >= 0, factors[skeleton.parents], 1.0)[:, None]
     longer = replace(skeleton, rest_translations=skeleton.rest_translations * at_parent)
-    motions = tuple(replace(motion, translations=motion.translations * at_parent) for motion in asset.motions)
+    moved = [replace(motion, translations=motion.translations * at_parent) for motion in asset.motions]
+    if (legs >= 0).any():
+        worlds = rest_world(skeleton)[None], rest_world(longer)[None]
+        rest = _feet_further_out(*worlds, longer.rest_translations[None], skeleton.parents, legs, factors)
+        longer = replace(longer, rest_translations=rest[0])
+        for place, (before, after) in enumerate(zip(asset.motions, moved, strict=True)):
+            worlds = motion_world(skeleton, before), motion_world(longer, after)
+            ways = _feet_further_out(*worlds, after.translations, skeleton.parents, legs, factors)
+            moved[place] = replace(after, translations=ways)
     mesh = asset.rig.mesh
     if mesh is not None:
         scales = np.where(mesh.bind_joints >= 0, factors[mesh.bind_joints], 1.0)
         binds = mesh.inverse_binds.copy()
         binds[:, :3] *= scales[:, None, None]
         mesh = replace(mesh, inverse_binds=binds)
-    return Asset(Rig(longer, mesh, asset.rig.name), motions)
+    return Asset(Rig(longer, mesh, asset.rig.name), tuple(moved))
+
+
+def _feet_further_out(
+    before: Float[np.ndarray, "frames joints 4 4"],
+    after: Float[np.ndarray, "frames joints 4 4"],
+    translations: Float[np.ndarray, "frames joints 3"],
+    parents: Int[np.ndarray, " joints"],
+    legs: Int[np.ndarray, " joints"],
+    factors: Float[np.ndarray, " joints"],
+) -> Float[np.ndarray, "frames joints 3"]:
+    """Local translations with loose feet as they stood on their legs before, those being so much longer."""
+    out = translations.copy()
+    for foot in np.flatnonzero(legs >= 0):
+        arm = (inverse_affine(before[:, legs[foot]]) @ before[:, foot])[:, :, 3]
+        arm[:, :3] *= factors[legs[foot]]
+        place = np.einsum("fab,fb->fa", after[:, legs[foot]], arm)
+        above = parents[foot]
+        out[:, foot] = (place if above < 0 else np.einsum("fab,fb->fa", inverse_affine(after[:, above]), place))[:, :3]
+    return out
 
 
 def recolour(mesh: Mesh, random: np.random.Generator) -> Mesh:
