@@ -14,6 +14,7 @@ from factories import make_asset
 
 torch = pytest.importorskip("torch")
 
+import mocapcli.adapting.adapt as adapt_module  # noqa: E402
 from mocapcli.adapting.adapt import AdaptOptions, Progress, _Crew, adapt  # noqa: E402
 from mocapcli.adapting.adapter import Adapter, Origin, rig_digest  # noqa: E402
 from mocapcli.adapting.api import adapt_rig, apply_adapter  # noqa: E402
@@ -24,6 +25,7 @@ from mocapcli.network.model import MotionNetwork, NetworkConfig, digest_of, save
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
 from mocapcli.training.config import DataConfig  # noqa: E402
+from mocapcli.training.samples import SceneRig  # noqa: E402
 from mocapcli.types import Asset, Rig  # noqa: E402
 from mocapcli.zoo.api import make_creature  # noqa: E402
 
@@ -75,6 +77,59 @@ def test_a_rig_without_clips_or_mesh_is_filmed_too(creature: Asset) -> None:
     bare = Asset(Rig(creature.rig.skeleton, None, "bare"))
     batch = RigScenes(bare, 32, FEW).batch(0)
     assert (batch.crops[:, :, 3] > 0.5).any() and torch.isfinite(batch.targets.positions).all()
+
+
+def test_bones_alone_are_never_shown_in_the_colours_that_tell_left_from_right(creature: Asset) -> None:
+    bare = SceneRig.of(Asset(Rig(creature.rig.skeleton, None, "bare")))
+    dressed = [bare.dressed("own", np.random.default_rng(seed)).model.mesh.colours for seed in range(2)]
+    coded = bare.model.mesh.colours
+    assert coded is not None and len(np.unique(coded[:, :3], axis=0)) > 1
+    assert all(colours is not None and np.abs(colours - coded).max() > 0.1 for colours in dressed)
+    assert np.abs(dressed[0] - dressed[1]).max() > 0.1
+    painted = SceneRig.of(creature)
+    assert painted.dressed("own", np.random.default_rng(0)) is painted
+
+
+def test_one_bad_batch_does_not_cost_what_was_learnt(
+    creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = adapt_module.pose_loss
+
+    def spoilt(*arguments: Any) -> Any:
+        loss, parts = real(*arguments)
+        return loss * torch.nan, parts
+
+    crew = _Crew(network, RigScenes(creature, 32, FEW), AdaptOptions(1.0, threads=1, half=False), torch.device("cpu"))
+    with crew:
+        crew.step(1.0)
+        before = copy.deepcopy(dict(crew.network.named_parameters()))
+        monkeypatch.setattr(adapt_module, "pose_loss", spoilt)
+        crew.step(1.0)
+    after = dict(crew.network.named_parameters())
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+
+
+def test_what_was_learnt_until_ctrl_c_is_kept(
+    cache: Path, creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.samples and not progress.stopped:
+            raise KeyboardInterrupt
+
+    scenes = RigScenes(creature, 32, FEW)
+    _, reached = adapt(network, scenes, AdaptOptions(1e6, threads=1, half=False), stop)
+    assert reached.stopped and reached.samples == 4
+
+    def stopped(own: MotionNetwork, scenes: RigScenes, options: AdaptOptions, watch: Any) -> Any:
+        learnt, progress = quickly(own, scenes, options, watch)
+        return learnt, replace(progress, seconds=12.0, stopped=True)
+
+    monkeypatch.setattr("mocapcli.adapting.api.adapt", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        adapt_rig(creature, network, 30.0)
+    monkeypatch.setattr("mocapcli.adapting.api.adapt", quickly)
+    assert adapt_rig(creature, network, 30.0).adapter.origin.seconds == 30.0
+    assert adapt_rig(creature, network, 10.0).from_cache
 
 
 def test_clips_are_left_out_on_request(creature: Asset) -> None:

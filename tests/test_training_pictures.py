@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,6 +118,30 @@ def test_batches_are_shown_in_groups_and_a_run_goes_on_in_the_middle_of_one(crea
     trainer.state.step = GROUP + 5
     rest = [float(batch.targets.positions.sum()) for batch in trainer._batches()]
     assert rest == whole[GROUP + 5 :]
+
+
+def test_what_is_shown_again_is_worn_and_told_otherwise(creatures: Path, tmp_path: Path):
+    config = replace(SMALL, steps=2 * GROUP, data=DataConfig(rigs=2, clips=1, frames=2, still=0.0, shows=2))
+    trainer = Trainer(config, creatures, tmp_path / "run", CPU, progress_bar=False)
+    shown = list(trainer._batches())
+    for first, again in zip(shown[:GROUP], shown[GROUP:], strict=True):
+        assert torch.equal(first.crops, again.crops)
+        assert first.wear is not None and not torch.equal(first.wear, again.wear)
+    told = [torch.stack([batch.told.nan_to_num(9.0) for batch in half]) for half in (shown[:GROUP], shown[GROUP:])]
+    assert not torch.equal(*told)
+    trainer.state.step = GROUP + 5
+    assert torch.equal(next(iter(trainer._batches())).wear, shown[GROUP + 5].wear), "and so when it goes on"
+
+
+def test_one_bad_batch_does_not_cost_the_run(creatures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = replace(SMALL, steps=1, data=DataConfig(rigs=2, clips=1, frames=1, still=0.0))
+    trainer = Trainer(config, creatures, tmp_path / "run", CPU, progress_bar=False)
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    real = trainer.task.loss
+    nothing = SimpleNamespace(**vars(trainer.task), loss=lambda *all_: (real(*all_)[0] * torch.nan, {}))
+    monkeypatch.setattr(trainer, "task", nothing)
+    trainer.step(BatchStream(creatures, config)[0])
+    assert all(torch.equal(value, before[name]) for name, value in trainer.network.named_parameters())
 
 
 def test_a_finished_run_that_is_started_again_does_no_step(creatures: Path, tmp_path: Path):

@@ -39,6 +39,7 @@ class Progress:
     seconds: float
     samples: int
     figures: dict[str, float]
+    stopped: bool = False  # by Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ class AdaptOptions:
     threads: int = 0  # 0: one for each core
     half: bool | None = None  # bf16; None: where it pays
     most_steps: int | None = None
-    seed: int = 0
 
 
 def adapt(
@@ -58,7 +58,7 @@ def adapt(
 ) -> tuple[MotionNetwork, Progress]:
     """A copy of the network that knows this rig, or knows it as before if learning did harm.
 
-    Stopped early (Ctrl-C), what was learnt so far is lost.
+    Stopped early (Ctrl-C), it knows what was learnt so far; `Progress.stopped` tells.
     """
     device = next(network.parameters()).device
     with one_thread():  # replicas share the cores among themselves
@@ -70,15 +70,21 @@ def adapt(
         watch(progress)
         looked = time.monotonic() - started
         pause = max(LOOK_EVERY, (looked - drawn) / LOOKING)
+        stopped = False
         with crew:
-            while progress.seconds < options.seconds and crew.steps != options.most_steps:
-                crew.step(_rate(progress.seconds / options.seconds, crew.steps))
-                seconds, figures = time.monotonic() - started, progress.figures
-                if seconds - looked > pause and seconds < options.seconds:
-                    looked, figures = seconds, crew.figures(judges)
-                progress = Progress(seconds, crew.samples, figures)
-                watch(progress)
-        progress = Progress(progress.seconds, crew.samples, crew.figures(judges))
+            try:
+                while progress.seconds < options.seconds and crew.steps != options.most_steps:
+                    crew.step(_rate(progress.seconds / options.seconds, crew.steps))
+                    seconds, figures = time.monotonic() - started, progress.figures
+                    if seconds - looked > pause and seconds < options.seconds:
+                        looked, figures = seconds, crew.figures(judges)
+                    progress = Progress(seconds, crew.samples, figures)
+                    watch(progress)
+            except KeyboardInterrupt:
+                if not crew.steps:
+                    raise
+                stopped = True
+        progress = Progress(progress.seconds, crew.samples, crew.figures(judges), stopped)
         if not _off(progress) <= _off(before):  # nor if nothing is left but NaN
             unchanged = replace(progress, figures=before.figures)
             watch(unchanged)
@@ -109,7 +115,7 @@ class _Crew:
         on_processor = device.type == "cpu"
         self.replicas = [self.network, *(copy.deepcopy(self.network) for _ in range(count - 1 if on_processor else 0))]
         self.pool = ThreadPoolExecutor(count)
-        self.ahead = 1 if on_processor else 2 * count
+        self.ahead = count if on_processor else 2 * count
         self.queue: list[Future[Batch]] = []
         self.steps = self.drawn = self.samples = 0
 
@@ -121,12 +127,13 @@ class _Crew:
         jobs = [
             self.pool.submit(self._learn, replica, batch) for replica, batch in zip(self.replicas, batches, strict=True)
         ]
+        self._draw_ahead()  # behind the learning: threads that have done draw, where they would wait for the others
         gradients = [job.result() for job in jobs]
         for weight, *parts in zip(self.weights, *gradients, strict=True):
             known = [part for part in parts if part is not None]
             weight.grad = sum(known) / len(parts) if known else None
-        nn.utils.clip_grad_norm_(self.weights, GRADIENT)
-        self.optimizer.step()
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.weights, GRADIENT)):
+            self.optimizer.step()
         self.steps += 1
         self.average.update(self.network, self.steps)
         with torch.no_grad():
@@ -135,10 +142,14 @@ class _Crew:
                     own.copy_(shared)
 
     def _next(self) -> "Future[Batch]":
+        if not self.queue:
+            self._draw_ahead()
+        return self.queue.pop(0)
+
+    def _draw_ahead(self) -> None:
         while len(self.queue) < self.ahead:
             self.queue.append(self.pool.submit(self.scenes.batch, self.drawn))
             self.drawn += 1
-        return self.queue.pop(0)
 
     def _learn(self, replica: MotionNetwork, coming: "Future[Batch]") -> list[Tensor | None]:
         batch = coming.result().to(self.device)

@@ -64,7 +64,10 @@ def adapt_rig(
     samples = reached.samples + (before.origin.samples if before else 0)
     origin = Origin(rig, model, asset.rig.name, spent + reached.seconds, samples, reached.figures)
     adapter = Adapter.between(network, own, origin)
-    return Adapted(own, adapter, path if _kept(adapter, path, keep is not None) else None, False)
+    kept = _kept(adapter, path, keep is not None)
+    if reached.stopped:  # what was learnt goes on another time; whoever stopped it wants no more now
+        raise KeyboardInterrupt
+    return Adapted(own, adapter, path if kept else None, False)
 
 
 def is_known(asset: Asset, network: MotionNetwork, use_clips: bool) -> bool:

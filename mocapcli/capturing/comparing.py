@@ -18,6 +18,7 @@ from mocapcli.capturing.clip import crop_rays, crop_tangents
 from mocapcli.capturing.looking import Scene, Stretch
 from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.turning import root_of, stand
+from mocapcli.data.appearance import is_bare
 from mocapcli.kinematics import matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import Features, unit
@@ -44,7 +45,7 @@ World = Float[np.ndarray, "frames joints 4 4"]
 
 def drawable(rig: Rig) -> Model | None:
     """The rig to compare with; nothing where it has no body of its own: capsules are like nothing that is filmed."""
-    return None if rig.mesh is None or not len(rig.mesh.faces) else prepare(rig)
+    return None if is_bare(rig) else prepare(rig)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from mocapcli.kinematics import inverse_affine, motion_world, rest_world
 from mocapcli.loose_feet import legs_of_feet
+from mocapcli.render.capsules import capsule_mesh
 from mocapcli.types import Asset, Material, Mesh, Rig, Skeleton
 
 Appearance = Literal["own", "recoloured", "other-body"]
@@ -21,10 +22,17 @@ def change_appearance(asset: Asset, appearance: Appearance, random: np.random.Ge
         return asset
     if appearance == "other-body":
         asset = other_body(asset, bone_factors(asset.rig.skeleton, random))
-    mesh = asset.rig.mesh
-    if mesh is None:
-        return asset
-    return replace(asset, rig=replace(asset.rig, mesh=recolour(mesh, random)))
+    return replace(asset, rig=replace(asset.rig, mesh=recolour(body_of(asset.rig), random)))
+
+
+def body_of(rig: Rig) -> Mesh:
+    """The rig's surface; without one, that which it is drawn with."""
+    return capsule_mesh(rig.skeleton) if is_bare(rig) else rig.mesh  # type: ignore[return-value]
+
+
+def is_bare(rig: Rig) -> bool:
+    """Whether the rig has no surface of its own."""
+    return rig.mesh is None or not len(rig.mesh.faces)
 
 
 def bone_factors(
@@ -102,7 +110,7 @@ def _feet_further_out(
 
 def recolour(mesh: Mesh, random: np.random.Generator) -> Mesh:
     """Other colours on the same surface: a tint over its textures, or paint without them."""
-    paint = random.random() < 0.5
+    paint = not mesh.materials or random.random() < 0.5
     materials = [_recoloured(material, random, keep_texture=not paint) for material in mesh.materials]
     colours = mesh.colours
     if paint:

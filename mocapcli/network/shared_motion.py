@@ -90,4 +90,5 @@ def _filter(seen: Float[Tensor, "frames values"], noises: Square) -> Square:
     above = values / most**0.5
     shrunk = ((above.square() - ratio - 1).square() - 4 * ratio).clamp_min(0).sqrt() / above.clamp_min(1e-12)
     kept = torch.where(above > 1 + ratio**0.5, shrunk / above.clamp_min(1e-12), 0.0)
-    return mean + root @ (left * kept) @ left.T @ inverse @ about
+    found: Square = mean + root @ (left * kept) @ left.T @ inverse @ about
+    return found

@@ -17,7 +17,10 @@ MADE_NOISE, STEADY = 0.02, 0.8  # the most on true positions, in sizes; its shar
 
 
 def render_reference(rig: SceneRig, random: np.random.Generator | None, side: int) -> RenderedReference:
-    """The rig in its reference pose: in training now the rest pose, now any frame of its clips."""
+    """The rig in its reference pose: in training now the rest pose, now any frame of its clips.
+
+    Where nothing is bound to any joint, all of them count.
+    """
     asset = rig.asset
     motion = asset.motions[0] if asset.motions else None
     frame = 0
@@ -25,6 +28,8 @@ def render_reference(rig: SceneRig, random: np.random.Generator | None, side: in
         motion = asset.motions[int(random.integers(len(asset.motions)))] if random.random() < 0.7 else None
         frame = int(random.integers(motion.frames)) if motion is not None and random.random() < 0.5 else 0
     reference = reference_of_rig(asset.rig, motion, frame)
+    if not reference.deforms.any():
+        reference = replace(reference, deforms=np.ones(reference.joints, bool))
     world = np.tile(np.eye(4), (reference.joints, 1, 1))
     world[:, :3, :3], world[:, :3, 3] = reference.reference_rotations, reference.reference_positions
     crops, cameras = rig.reference_views(world, side)
@@ -32,14 +37,8 @@ def render_reference(rig: SceneRig, random: np.random.Generator | None, side: in
 
 
 def reference_of(asset: Asset, side: int) -> RenderedReference:
-    """A rig as the network meets it: its reference pose is the first frame of the first clip, else the rest pose.
-
-    Where nothing is bound to any joint, all of them count.
-    """
-    found = render_reference(SceneRig.of(asset, invent_only=True), None, side)
-    if found.rig.deforms.any():
-        return found
-    return replace(found, rig=replace(found.rig, deforms=np.ones(found.rig.joints, bool)))
+    """A rig as the network meets it: its reference pose is the first frame of the first clip, else the rest pose."""
+    return render_reference(SceneRig.of(asset, invent_only=True), None, side)
 
 
 def film(

@@ -108,8 +108,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         (loss * self.share).backward()
         self.team.add_gradients(self.weights)
-        torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
-        self.optimizer.step()
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
+        if torch.isfinite(norm):  # one bad clip must not cost the run
+            self.optimizer.step()
         self.state.step += 1
         self.average.update(self.network, self.state.step)
         return parts | {"loss": loss.detach()}
@@ -143,20 +144,23 @@ class Trainer:
             return
         group, done = divmod(self.state.step, GROUP * shows)
         groups = -(-self.config.steps // (GROUP * shows))
-        fresh = self._drawn(group * GROUP, groups * GROUP)
-        for _ in range(group, groups):
+        fresh, stream = self._drawn(group * GROUP, groups * GROUP), self._stream()
+        for first in range(group * GROUP, groups * GROUP, GROUP):
             kept = []
             for number in range(GROUP):
                 kept.append(next(fresh).to(self.device))
                 if done <= number:
                     yield kept[number]
             for number in range(max(GROUP, done), GROUP * shows):
-                yield kept[number % GROUP]
+                show, place = divmod(number, GROUP)
+                yield stream.again(kept[place], first + place, show)
             done = 0
 
     def _drawn(self, first: int, last: int) -> Iterator[Any]:
-        stream = self.task.stream(self.cache_folder, self.config, self.team.rank, self.team.world)
-        return iter(load_batches(stream, first, last, self.config.workers))
+        return iter(load_batches(self._stream(), first, last, self.config.workers))
+
+    def _stream(self) -> Any:
+        return self.task.stream(self.cache_folder, self.config, self.team.rank, self.team.world)
 
     def _rate(self) -> float:
         """Warm-up, then half a cosine."""

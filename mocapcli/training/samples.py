@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from mocapcli.data.appearance import Appearance, bone_factors, change_appearance, other_body
+from mocapcli.data.appearance import Appearance, bone_factors, change_appearance, is_bare, other_body
 from mocapcli.data.videos import random_lights
 from mocapcli.kinematics import quat_to_matrix, rest_world
 from mocapcli.loose_feet import feet_on_legs, legs_of_feet
@@ -67,9 +67,11 @@ class SceneRig:
         return replace(self, asset=asset, model=prepare(asset.rig))
 
     def dressed(self, appearance: Appearance, random: np.random.Generator) -> "SceneRig":
-        """The same rig with another look."""
+        """The same rig with another look; bones alone never show the colours that tell us left from right."""
         if appearance == "own":
-            return self
+            if not is_bare(self.asset.rig):
+                return self
+            appearance = "recoloured"
         asset = change_appearance(self.asset, appearance, random)
         return replace(self, asset=asset, model=prepare(asset.rig))
 

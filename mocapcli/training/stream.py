@@ -73,6 +73,10 @@ class FamilyStream(Dataset[Made]):
     def shown(self) -> dict[str, list[Entry]]:
         return self.families.validation if self.validation else self.families.train
 
+    def again(self, batch: Any, number: int, show: int) -> Any:
+        """The batch of that number, shown once more."""
+        return batch
+
 
 @dataclass
 class BatchStream(FamilyStream[Batch]):
@@ -84,6 +88,13 @@ class BatchStream(FamilyStream[Batch]):
         told = batch.targets.yaw + self._facing_doubt(step)
         batch = replace(batch, told=told, chance=self._chance(step), noise=self._noise(step, batch))
         return batch if self.validation or not self.config.data.worn else replace(batch, wear=self._wear(step))
+
+    def again(self, batch: Batch, number: int, show: int) -> Batch:
+        """With other wear, and told otherwise which way it faces."""
+        device = batch.crops.device
+        told = batch.targets.yaw + self._facing_doubt(number, show).to(device)
+        wear = None if batch.wear is None else self._wear(number, show).to(device)
+        return replace(batch, told=told, wear=wear)
 
     def items(self, step: int) -> Iterator[tuple[RenderedReference, ClipSample]]:
         """This process's clips of a step, each with its rig."""
@@ -123,18 +134,19 @@ class BatchStream(FamilyStream[Batch]):
         ]
         return torch.from_numpy(np.concatenate(rows))
 
-    def _wear(self, step: int) -> Float[Tensor, "batch frames chances"]:
+    def _wear(self, step: int, show: int = 0) -> Float[Tensor, "batch frames chances"]:
         clips, frames, moving = self.shape(step)
         rows = [
-            draw_wear(random_of(self.config.seed, "wear", step, slot), clips, frames, moving) for slot in self.slots
+            draw_wear(random_of(self.config.seed, "wear", step, slot, *_repeat(show)), clips, frames, moving)
+            for slot in self.slots
         ]
         return torch.from_numpy(np.concatenate(rows))
 
-    def _facing_doubt(self, step: int) -> Float[Tensor, "batch frames"]:
+    def _facing_doubt(self, step: int, show: int = 0) -> Float[Tensor, "batch frames"]:
         """How far off the facing is that a clip is told; NaN where it is told nothing."""
         rows = []
         for slot in self.slots:
-            random = random_of(self.config.seed, "facing", self.validation, step, slot)
+            random = random_of(self.config.seed, "facing", self.validation, step, slot, *_repeat(show))
             clips, frames, moving = self.shape(step)
             doubt = FACING_DOUBT * random.normal(size=(clips, frames))
             untold = random.random((clips, 1 if moving else frames)) >= self.config.told_facing
@@ -145,6 +157,11 @@ class BatchStream(FamilyStream[Batch]):
     def slots(self) -> range:
         """This process's part of the rigs of a batch."""
         return share_out(self.config.data.rigs, self.rank, self.world)
+
+
+def _repeat(show: int) -> tuple[int, ...]:
+    """What tells the random numbers of a batch that is shown again from those of the first time."""
+    return (show,) if show else ()
 
 
 def share_out(slots: int, rank: int, world: int) -> range:
