@@ -59,6 +59,20 @@ def test_standing_feet_stand(kind, feet):
     np.testing.assert_array_equal(locked.translations, rough.translations)
 
 
+def test_a_control_below_the_floor_does_not_lower_it():
+    asset = walker()
+    skeleton = asset.rig.skeleton
+    track, count = places(asset.motions[0], asset), skeleton.joints
+    turns = np.concatenate([skeleton.rest_rotations, [[0.0, 0, 0, 1]]])
+    parents, rest = np.append(skeleton.parents, 0), np.concatenate([skeleton.rest_translations, [[0.0, -0.9, 0.0]]])
+    more = Skeleton((*skeleton.names, "control"), parents, rest, turns)
+    below = np.concatenate([track, np.full((len(track), 1, 3), [0.0, -0.9, 0.0])], axis=1)
+    deforms = np.append(np.ones(count, bool), False)
+    deforms[0] = False
+    found = [foot.chain for foot in find_feet(more, below, 0.12, deforms)]
+    assert len(found) == 4 and found == [foot.chain for foot in find_feet(skeleton, track, 0.12, deforms[:-1])]
+
+
 @pytest.mark.parametrize("kind", ["biped", "quadruped", "insect"])
 def test_a_clean_walk_keeps_its_shape_under_contact(kind):
     asset = walker(kind)

@@ -45,7 +45,7 @@ def rig_height(skeleton: Skeleton) -> float:
 
 
 def ground_height(places: Places, leaves: list[int]) -> float:
-    """Height on which leaves rest: the lowest each gets, and of these the level that most are near to."""
+    """Height on which leaves rest: as low as the lowest of them usually gets."""
     lows = np.percentile(places[:, leaves, 1], 5, axis=0)
     return float(np.min(lows)) if len(lows) else 0.0
 
@@ -59,7 +59,10 @@ def find_feet(
     """
     children = skeleton.children
     leaves = [joint for joint in range(skeleton.joints) if not children[joint]]
-    level = ground_height(places, leaves)
+    shown = np.ones(skeleton.joints, dtype=bool) if deforms is None else deforms
+    # Controls may hang below the floor. A toe's tip moves no flesh either, but its toe does.
+    fleshy = [leaf for leaf in leaves if shown[leaf] or (skeleton.parents[leaf] >= 0 and shown[skeleton.parents[leaf]])]
+    level = ground_height(places, fleshy or leaves)
     low = np.percentile(places[..., 1], 5, axis=0) - level < height * rig_height(skeleton)
     only_low = np.array(low)  # every leaf below is low
     for joint in range(skeleton.joints - 1, -1, -1):
@@ -69,7 +72,6 @@ def find_feet(
     only_low[list(trunk)] = False
     tops = [j for j in np.flatnonzero(only_low) if skeleton.parents[j] >= 0 and not only_low[skeleton.parents[j]]]
     feet = [_foot(skeleton, int(top)) for top in tops]
-    shown = np.ones(skeleton.joints, dtype=bool) if deforms is None else deforms
     return [foot for foot in feet if len(foot.chain) > 1 and shown[list(foot.chain)].any()]
 
 
