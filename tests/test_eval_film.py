@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import av
@@ -145,7 +146,10 @@ def test_long_titles_are_cut() -> None:
         ),
     ],
 )
-def test_every_stage_is_timed(unseen: Cache, model: Path, direct: Path, setting: str, stages: list[str]) -> None:
+def test_every_stage_is_timed(
+    unseen: Cache, model: Path, direct: Path, setting: str, stages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mocapcli.evaluation.speed.time_job", partial(time_job, runs=1))
     chosen = build_setting(setting, Models((str(model),), str(direct)))
     found = measure_speed(chosen, unseen, evaluation_windows(unseen, "unseen", per_family=1)[1:])
     assert list(found["stages"]) == stages
