@@ -82,7 +82,8 @@ class Job:
         # With the plain form beside it every rig would have to be learnt twice.
         direct = [] if options.direct_model is None or self.learnt else ["--direct-model", options.direct_model]
         model = ["--model", options.model, *direct, "--cache", cache]
-        speed = ["--speed"] if self.split == "unseen" and self.appearance == "own" and not self.learnt else []
+        timed = self.split == "unseen" and self.appearance == "own" and not self.learnt and not options.no_speed
+        speed = ["--speed"] if timed else []
         learnt = ["--adapt", options.adapt] if self.learnt else []
         # Rigs are learnt one after the other, each with all cores.
         workers = [] if options.workers is None or self.learnt else ["--workers", str(options.workers)]
@@ -286,6 +287,7 @@ def heading(options: argparse.Namespace, cache: Cache) -> Iterator[str]:
     arguments += "" if options.only is None else f" --only {' '.join(options.only)}"
     arguments += "" if options.carry is None else f" --carry {options.carry}"
     arguments += " --plots" if options.plots else ""
+    arguments += " --no-speed" if options.no_speed else ""
     arguments += " --note TEXT" if options.note else ""
     yield "# Benchmark\n"
     yield f"Put together on {datetime.date.today().isoformat()} at commit {code_commit() or 'unknown'} by\n"
@@ -311,6 +313,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="as mocap eval has them")
     parser.add_argument("--adapt", metavar="TIME", help="also with each rig learnt for so long, on all cores")
+    parser.add_argument("--no-speed", action="store_true", help="without timings, which take longer than figures")
     parser.add_argument("--plots", action="store_true", help="charts beside the page")
     parser.add_argument("--results", type=Path, help="folder to keep the JSON in (default: a temporary one)")
     parser.add_argument("--reuse", action="store_true", help="take the results that are there")
