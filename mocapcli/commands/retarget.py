@@ -58,8 +58,8 @@ def retarget(
 ) -> None:
     """Move an animation to another rig.
 
-    Joints are paired by their names and, where those fail, by limbs. Start with --list to see which joint would drive
-    which. Feet are kept on the ground as a whole; where they slide, --filter contact holds them.
+    Joints are paired by names and, where those fail, by limbs; --list shows how. Feet are kept on the ground as a
+    whole; where they slide, --filter contact holds them.
     """
     from mocapcli.filters.chain import filter_asset, parse_filters
     from mocapcli.retarget.api import RetargetOptions
