@@ -18,7 +18,6 @@ from mocapcli.capturing.clip import crop_rays, crop_tangents
 from mocapcli.capturing.looking import Scene, Stretch
 from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.turning import root_of, stand
-from mocapcli.data.appearance import is_bare
 from mocapcli.kinematics import matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import Features, unit
@@ -27,6 +26,7 @@ from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import bin_centres, tilt_matrix
 from mocapcli.network.whole_pose import BONES_ALONE, around
 from mocapcli.render.camera import Camera
+from mocapcli.render.capsules import is_bare
 from mocapcli.render.scene import Model, prepare, render
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.samples import with_mask

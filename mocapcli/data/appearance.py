@@ -8,31 +8,28 @@ from jaxtyping import Float, Int
 
 from mocapcli.kinematics import inverse_affine, motion_world, rest_world
 from mocapcli.loose_feet import legs_of_feet
-from mocapcli.render.capsules import capsule_mesh
+from mocapcli.render.capsules import body_of
 from mocapcli.types import Asset, Material, Mesh, Rig, Skeleton
 
 Appearance = Literal["own", "recoloured", "other-body"]
+Legs = Int[np.ndarray, " joints"]
 
 BONE_CHANGE = 0.15
 
 
-def change_appearance(asset: Asset, appearance: Appearance, random: np.random.Generator) -> Asset:
-    """The asset as it looks in the video; its motion is the same one, on other bones for another body."""
+def change_appearance(
+    asset: Asset, appearance: Appearance, random: np.random.Generator, legs: Legs | None = None
+) -> Asset:
+    """The asset as it looks in the video; its motion is the same one, on other bones for another body.
+
+    `legs`: of loose feet, where they are known.
+    """
     if appearance == "own":
         return asset
     if appearance == "other-body":
-        asset = other_body(asset, bone_factors(asset.rig.skeleton, random))
-    return replace(asset, rig=replace(asset.rig, mesh=recolour(body_of(asset.rig), random)))
-
-
-def body_of(rig: Rig) -> Mesh:
-    """The rig's surface; without one, that which it is drawn with."""
-    return capsule_mesh(rig.skeleton) if is_bare(rig) else rig.mesh  # type: ignore[return-value]
-
-
-def is_bare(rig: Rig) -> bool:
-    """Whether the rig has no surface of its own."""
-    return rig.mesh is None or not len(rig.mesh.faces)
+        asset = other_body(asset, bone_factors(asset.rig.skeleton, random), legs)
+    body = body_of(asset.rig.skeleton, asset.rig.mesh)
+    return replace(asset, rig=replace(asset.rig, mesh=recolour(body, random)))
 
 
 def bone_factors(
@@ -63,12 +60,12 @@ def bone_factors(
     return factors
 
 
-def other_body(asset: Asset, factors: Float[np.ndarray, " joints"]) -> Asset:
+def other_body(asset: Asset, factors: Float[np.ndarray, " joints"], legs: Legs | None = None) -> Asset:
     """Every joint's frame scaled by its factor: its children lie further out, and the flesh on it grows with them.
 
     Feet that hang elsewhere lie further out on their legs.
     """
-    skeleton, legs = asset.rig.skeleton, legs_of_feet(asset.rig)
+    skeleton, legs = asset.rig.skeleton, legs_of_feet(asset.rig) if legs is None else legs
     at_parent = np.where(skeleton.parents >= 0, factors[skeleton.parents], 1.0)[:, None]
     longer = replace(skeleton, rest_translations=skeleton.rest_translations * at_parent)
     moved = [replace(motion, translations=motion.translations * at_parent) for motion in asset.motions]
@@ -94,7 +91,7 @@ def _feet_further_out(
     after: Float[np.ndarray, "frames joints 4 4"],
     translations: Float[np.ndarray, "frames joints 3"],
     parents: Int[np.ndarray, " joints"],
-    legs: Int[np.ndarray, " joints"],
+    legs: Legs,
     factors: Float[np.ndarray, " joints"],
 ) -> Float[np.ndarray, "frames joints 3"]:
     """Local translations with loose feet as they stood on their legs before, those being so much longer."""

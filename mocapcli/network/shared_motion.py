@@ -73,8 +73,9 @@ def _judged(
     lost = torch.eye(len(seen)).to(seen) - filtered
     rest = (lost @ seen.flatten(1)).unflatten(1, (-1, 3)).square().sum(0).mean(-1)
     own = (1 - ((lost @ noises) * lost).sum() / rest.clamp_min(1e-12)).clamp(0, 1)
-    both = (filtered @ noises).diagonal()[:, None]
-    left = (1 - own) ** 2 * ((filtered @ noises) * filtered).sum(1)[:, None] + 2 * own * (1 - own) * both + own**2
+    kept = filtered @ noises
+    moved, both = (kept * filtered).sum(1)[:, None], kept.diagonal()[:, None]
+    left = (1 - own) ** 2 * moved + 2 * own * (1 - own) * both + own**2
     return filtered, own, left.clamp(1e-4, 1).sqrt()
 
 

@@ -6,13 +6,23 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mocapcli.kinematics import inverse_affine, rest_world
-from mocapcli.types import Mesh, Skeleton
+from mocapcli.types import Mesh, Rig, Skeleton
 
 SIDES = 10  # corners of a cross-section
 CAP_RINGS = 2  # rings of a rounded end, without its tip
 LEFT = re.compile(r"(?:^|[^a-z])(?:l|left)(?![a-z])|(?:^|[^a-z])left|[a-z]Left(?=[A-Z]|$)|左", re.ASCII)
 RIGHT = re.compile(r"(?:^|[^a-z])(?:r|right)(?![a-z])|(?:^|[^a-z])right|[a-z]Right(?=[A-Z]|$)|右", re.ASCII)
 SIDE_COLOURS = {"left": (0.80, 0.22, 0.08), "right": (0.08, 0.30, 0.75), "centre": (0.55, 0.55, 0.50)}  # linear
+
+
+def is_bare(rig: Rig) -> bool:
+    """Whether the rig has no surface of its own."""
+    return rig.mesh is None or not len(rig.mesh.faces)
+
+
+def body_of(skeleton: Skeleton, mesh: Mesh | None) -> Mesh:
+    """The surface that is given; where it has no faces, capsules."""
+    return capsule_mesh(skeleton) if mesh is None or not len(mesh.faces) else mesh
 
 
 def capsule_mesh(skeleton: Skeleton) -> Mesh:

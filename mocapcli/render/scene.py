@@ -17,7 +17,7 @@ from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import motion_world, rest_world
 from mocapcli.loose_feet import strongest_joints
 from mocapcli.render.camera import Camera, Number, fit
-from mocapcli.render.capsules import capsule_mesh
+from mocapcli.render.capsules import body_of
 from mocapcli.render.rasteriser import Images, draw
 from mocapcli.render.skinning import Normals, Points, Skin, make_skin, skin_points
 from mocapcli.render.surface import Surface, pack
@@ -68,9 +68,7 @@ class Model:
 
 def prepare(rig: Rig, mesh: Mesh | None = None, *, max_texture_side: int = MAX_SIDE) -> Model:
     """Make a rig ready to draw with `mesh`, else its own mesh, else (no faces) a capsule body."""
-    chosen = mesh if mesh is not None else rig.mesh
-    if chosen is None or not len(chosen.faces):
-        chosen = capsule_mesh(rig.skeleton)
+    chosen = body_of(rig.skeleton, rig.mesh if mesh is None else mesh)
     return Model(rig, chosen, make_skin(chosen), pack(chosen, max_texture_side))
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from mocapcli.data.appearance import Appearance, bone_factors, change_appearance, is_bare, other_body
+from mocapcli.data.appearance import Appearance, bone_factors, change_appearance, other_body
 from mocapcli.data.videos import random_lights
 from mocapcli.kinematics import quat_to_matrix, rest_world
 from mocapcli.loose_feet import feet_on_legs, legs_of_feet
 from mocapcli.render.camera import Camera, orbit_rotation, perspective
+from mocapcli.render.capsules import is_bare
 from mocapcli.render.rasteriser import draw
 from mocapcli.render.scene import Model, pose_points, prepare
 from mocapcli.training.poses import PoseSampler, pose_world, vectors_to_matrices
@@ -63,7 +64,7 @@ class SceneRig:
     def varied(self, random: np.random.Generator) -> "SceneRig":
         """Another rig of the same joints: bones and girth far from the given ones, the reference pose's too."""
         factors = bone_factors(self.asset.rig.skeleton, random, RIG_CHANGE)
-        asset = other_body(self.asset, factors)
+        asset = other_body(self.asset, factors, self.legs)
         return replace(self, asset=asset, model=prepare(asset.rig))
 
     def dressed(self, appearance: Appearance, random: np.random.Generator) -> "SceneRig":
@@ -72,7 +73,7 @@ class SceneRig:
             if not is_bare(self.asset.rig):
                 return self
             appearance = "recoloured"
-        asset = change_appearance(self.asset, appearance, random)
+        asset = change_appearance(self.asset, appearance, random, self.legs)
         return replace(self, asset=asset, model=prepare(asset.rig))
 
     def sample(
