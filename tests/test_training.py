@@ -17,8 +17,10 @@ from mocapcli.data.cache import open_cache  # noqa: E402
 from mocapcli.data.splits import training_frames  # noqa: E402
 from mocapcli.errors import ReadError, UsageError  # noqa: E402
 from mocapcli.kinematics import compose, local_to_world  # noqa: E402
+from mocapcli.network.anchored import estimate_noise  # noqa: E402
 from mocapcli.network.model import MotionNetwork, NetworkConfig, choose_device, load_network, save_network  # noqa: E402
 from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
+from mocapcli.network.shared_motion import without_noise  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
 from mocapcli.network.views import centre_of, lift, project  # noqa: E402
 from mocapcli.training.config import DataConfig, RotationTaskConfig, TrainConfig, load_config  # noqa: E402
@@ -185,6 +187,22 @@ def test_rotations_are_learnt_by_the_same_loop(creatures: Path, tmp_path: Path) 
     assert abs(figures["world_degrees"] - figures["closed_form_world_degrees"]) < 5
     first, again = (RotationStream(creatures, config)[7] for _ in range(2))
     assert torch.equal(first.positions, again.positions) and torch.equal(first.world, again.world)
+
+
+def test_clips_of_which_no_noise_is_told_come_as_tracks_do(creatures: Path, monkeypatch) -> None:
+    """Stage 2 measures noise and takes it out where nobody tells it: it is taught on what is left."""
+    config = replace(SMALL, stage="rotation", rotation=RotationTaskConfig(clips=4, frames=12))
+    batches = []
+    for share in (1.0, 0.0):
+        monkeypatch.setattr("mocapcli.training.rotation.TOLD_EACH", share)
+        batches.append(RotationStream(creatures, config)[7])
+    told, tracks = batches
+    anchors = told.rig.anchors
+    measured = estimate_noise(told.positions, anchors)[:, None, None].expand_as(told.noise)
+    positions, left = without_noise(told.positions, anchors, measured)
+    torch.testing.assert_close(tracks.positions, positions)
+    torch.testing.assert_close(tracks.noise, left)
+    assert torch.equal(told.world, tracks.world) and not torch.equal(told.positions, tracks.positions)
 
 
 def test_a_time_budget_ends_with_usable_weights(creatures: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mocapcli import losses
@@ -18,8 +18,10 @@ from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
+from mocapcli.network.anchored import estimate_noise
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
+from mocapcli.network.shared_motion import without_noise
 from mocapcli.network.whole_pose import places_of
 from mocapcli.training.config import RotationTaskConfig, RotationWeights
 from mocapcli.training.samples import RIG_CHANGE, SceneRig
@@ -29,7 +31,7 @@ from mocapcli.types import Asset, Motion, Rig
 SMOOTH = 0.03  # radians within which an error's slope fades
 STEADINESS = (0.0, 0.5, 0.8, 0.92)  # of the noise from frame to frame
 SPREADS = (0.3, 0.6)  # of the logarithm of joints' shares of the noise: stage 1 sees some far better than others
-TOLD_EACH = 0.5  # share of clips in which each joint's noise is told, as stage 1 does
+TOLD_EACH = 0.5  # share of clips in which each joint's noise is told, as stage 1 does; others come as tracks do
 OTHER_BONES, INVENTED = 0.5, 0.25  # shares of clips: other proportions, motions made up
 FPS = 30.0
 POOR = 2.5  # times the strongest usual noise
@@ -42,7 +44,7 @@ class RotationBatch:
     """Clips of several rigs; lengths in sizes."""
 
     rig: RigBatch
-    positions: Float[Tensor, "batch frames joints 3"]  # with noise
+    positions: Float[Tensor, "batch frames joints 3"]  # with noise, or with what is left of it
     noise: Float[Tensor, "batch frames joints"]  # what the network is told of it
     world: Float[Tensor, "batch frames joints 3 3"]  # the truth
 
@@ -56,7 +58,7 @@ class RotationBatch:
 class _Clip:
     reference: RigReference
     positions: np.ndarray
-    noise: Float[np.ndarray, " joints"]
+    noise: Float[np.ndarray, " joints"] | None  # None: it is to be measured, and taken out
     world: np.ndarray
 
 
@@ -150,8 +152,8 @@ def _clip(scene: SceneRig, random: np.random.Generator, task: RotationTaskConfig
     strength = _strength(random, task.noise)
     share = np.exp(random.choice(SPREADS) * random.normal(size=(1, positions.shape[1], 1)))
     noisy = positions + strength * share * _errors(positions.shape, random)
-    told = strength * (share[0, :, 0] if random.random() < TOLD_EACH else np.ones(positions.shape[1]))
-    return _Clip(reference, noisy, told * float(np.exp(0.2 * random.normal())), turns)
+    told = strength * share[0, :, 0] * float(np.exp(0.2 * random.normal()))
+    return _Clip(reference, noisy, told if random.random() < TOLD_EACH else None, turns)
 
 
 def _real(
@@ -236,11 +238,16 @@ def _collate(clips: list[_Clip]) -> RotationBatch:
     joints = rig.mask.shape[1]
     positions = np.stack([pad_joints(clip.positions, joints, 0.0, axis=1) for clip in clips])
     world = np.stack([pad_joints(clip.world, joints, np.eye(3), axis=1) for clip in clips])
-    noise = np.stack([pad_joints(clip.noise, joints, 0.0) for clip in clips])[:, None]
+    told = [np.zeros(clip.positions.shape[1]) if clip.noise is None else clip.noise for clip in clips]
+    noise = np.stack([pad_joints(each, joints, 0.0) for each in told])[:, None]
     noise = np.broadcast_to(noise, positions.shape[:3]).copy()
-    return RotationBatch(
-        rig,
-        torch.from_numpy(positions.astype(np.float32)),
-        torch.from_numpy(noise.astype(np.float32)),
-        torch.from_numpy(world.astype(np.float32)),
-    )
+    values = (torch.from_numpy(each.astype(np.float32)) for each in (positions, noise, world))
+    return _as_tracks(RotationBatch(rig, *values), torch.tensor([clip.noise is None for clip in clips]))
+
+
+def _as_tracks(batch: RotationBatch, chosen: Bool[Tensor, " batch"]) -> RotationBatch:
+    """Those clips as the head takes places of which it is told no noise: measured, and taken out."""
+    measured = estimate_noise(batch.positions, batch.rig.anchors)[:, None, None].expand_as(batch.noise)
+    cleaned, left = without_noise(batch.positions, batch.rig.anchors, measured)
+    positions = torch.where(chosen[:, None, None, None], cleaned, batch.positions)
+    return replace(batch, positions=positions, noise=torch.where(chosen[:, None, None], left, batch.noise))
