@@ -128,7 +128,9 @@ def test_a_lowered_head_and_tail_are_found(matcher: Matcher, model: Model, refer
     np.testing.assert_allclose(bones, after.placed, atol=1e-4 * reference.size)  # no bone is longer than the rig's
 
 
-@pytest.mark.parametrize(("axis", "degrees", "share"), [("z", 80.0, 0.5), ("y", 30.0, 0.7)])
+@pytest.mark.parametrize(
+    ("axis", "degrees", "share"), [("z", 80.0, 0.5), ("y", 30.0, 0.7), ("x", 170.0, 0.3), ("z", 170.0, 0.3)]
+)
 def test_a_body_that_lies_or_faces_aside_is_found(
     matcher: Matcher, model: Model, reference: RigReference, axis: str, degrees: float, share: float
 ) -> None:

@@ -55,6 +55,11 @@ class Start:
         return cls(prior, anchors, world, places, white, headings, bones, roots, knots)
 
     @property
+    def first(self) -> int:
+        """The root that the body turns about."""
+        return int(torch.nonzero(self.roots)[0, 0])
+
+    @property
     def knot_frames(self) -> list[int]:
         """The frame next to each knot."""
         frames, knots = self.knots.shape
@@ -78,11 +83,14 @@ class Change:
 
     @classmethod
     def none(cls, start: Start, turned: Sequence[float] = (0.0, 0.0, 0.0)) -> "Change":
-        """But for a turn of the whole body (a rotation vector)."""
+        """But for a turn of the whole body (a rotation vector) about its middle: else it would leave the picture."""
         knots, (angles, joints) = start.knots.shape[1], (start.white.shape[1], start.places.shape[2])
         shapes = ((knots, angles), (knots, 3), (knots, 3), (joints, 1))
         white, turn, shift, longer = (torch.zeros(shape).to(start.places) for shape in shapes)
         turn[:] = torch.tensor(turned)
+        places = start.places[0, start.knot_frames]
+        middle = places.mean(1) - places[:, start.first]
+        shift += middle - (roma.rotvec_to_rotmat(turn) @ middle[..., None])[..., 0]
         return cls(*(part.requires_grad_() for part in (white, turn, shift, longer)))
 
     @property
@@ -110,8 +118,7 @@ class Change:
         white = start.white + start.knots @ self.white if white is None else white
         turn = roma.rotvec_to_rotmat(start.knots @ self.turn)[None, :, None]
         deltas = turn @ start.headings @ start.prior.deltas(white)
-        first = int(torch.nonzero(start.roots)[0, 0])
-        middle = start.places[:, :, first, None]
+        middle = start.places[:, :, start.first, None]
         roots = middle + (turn @ (start.places - middle)[..., None])[..., 0] + (start.knots @ self.shift)[None, :, None]
         bones = start.bones if plain else start.bones * self.longer.exp()
         placed = place_joints(start.anchors, deltas, torch.where(start.roots[:, None], roots, bones))

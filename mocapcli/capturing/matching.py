@@ -5,9 +5,9 @@ subject to have such a point near, and what the picture encoder sees of the film
 drawing there; points are drawn to where the film looks like them (`match_film`). Gradients of all that pass to the
 pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then.
 
-That is begun with the body as it stands, turned a little aside, and leaning over; from knot to knot the most promising
-start is gone on with. Then limbs are tried in other poses, and swung on from the best of those (`match_limbs`). What
-does not look more like the film than before is thrown away.
+That is begun with the body as it stands, turned a little aside, leaning over, lying, and upside down; from knot to knot
+the most promising start is gone on with. Then limbs are tried in other poses, and swung on from the best of those
+(`match_limbs`). What does not look more like the film than before is thrown away.
 """
 
 import math
@@ -44,14 +44,19 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.side_by_side import side_by_side
 
-YAW, LEAN = math.radians(20.0), math.radians(50.0)
-# Turns of the whole body that are begun with: aside, forwards and backwards, over to either side; and by how much they
-# must be more alike: bodies lie seldom.
-TURNED = (
+YAW, LEAN, SIDE, BACK = (math.radians(degrees) for degrees in (20.0, 50.0, 90.0, 180.0))
+# Turns of the whole body that are begun with, and by how much they must be more alike, for bodies lie seldom: aside,
+# and leaning forwards, backwards and over to either side; then lying so, and upside down: head over heels, rolled over.
+LEANING = (
     ((0.0, 0.0, 0.0), 0.0),
     *(((0.0, yaw, 0.0), 0.01) for yaw in (-YAW, YAW)),
     *(((lean, 0.0, 0.0), 0.04) for lean in (-LEAN, LEAN)),
     *(((0.0, 0.0, lean), 0.04) for lean in (-LEAN, LEAN)),
+)
+TURNED = (
+    *LEANING,
+    *(((side, 0.0, 0.0), 0.02) for side in (-SIDE, SIDE, BACK)),
+    *(((0.0, 0.0, side), 0.02) for side in (-SIDE, SIDE, BACK)),
 )
 STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
@@ -154,9 +159,9 @@ class Matcher:
         whole = self._task(cameras, crops, world)
         some = whole.every(EVERY)
         before = self._likeness(Change.none(whole.start), whole)
-        change = self._descended(self._begun(whole.at_knots()), some)
-        judged = [(self._likeness(change, whole), change)]
-        change = change.copy()
+        begun = [self._descended(change, some) for change in self._begun(whole.at_knots())]
+        judged = [(self._likeness(change, whole), change) for change in begun]
+        change = max(judged, key=itemgetter(0))[1].copy()
         if try_limbs(change, whole.start, self.figure, whole.film, self.limbs):
             judged.append((self._likeness(self._descended(change, some), whole), change))
         likeness, change = max(judged, key=itemgetter(0))
@@ -177,8 +182,9 @@ class Matcher:
         start = Start.of(self.prior, body.reference, level @ local[..., :3, :3], places)
         return _Task(start, points @ turns.transpose(-1, -2), film)
 
-    def _begun(self, task: "_Task") -> Change:
-        """Knot by knot the most promising of some turns of the whole body, after half of the steps.
+    def _begun(self, task: "_Task") -> list[Change]:
+        """Knot by knot the most promising of some turns of the whole body, after half of the steps; of all of them and,
+        where that is something else, of those that stand or lean.
 
         One that stands may lie before the clip is over.
         """
@@ -188,8 +194,9 @@ class Matcher:
             likeness.append(self._alike(change, task) - price)
             tried.append(change)
         vectors = torch.tensor([turned for turned, _ in TURNED])
-        scores = SURE * torch.stack(likeness, dim=1).cpu()
-        return Change.pieced(tried, best_path(scores, leaps_of(torch.cdist(vectors, vectors))))
+        scores, leaps = SURE * torch.stack(likeness, dim=1).cpu(), leaps_of(torch.cdist(vectors, vectors))
+        paths = [best_path(scores[:, :few], leaps[:few, :few]) for few in (len(LEANING), len(TURNED))]
+        return [Change.pieced(tried, path) for path in (paths if paths[0] != paths[1] else paths[:1])]
 
     @torch.enable_grad()
     def _descended(self, change: Change, task: "_Task", steps: int | None = None) -> Change:
