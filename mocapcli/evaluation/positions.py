@@ -17,7 +17,7 @@ from mocapcli.metrics import Pose, Subject
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
 from mocapcli.network.rotation_head import RotationHead
-from mocapcli.network.shared_motion import without_noise
+from mocapcli.network.shared_motion import without_measured_noise
 from mocapcli.network.whole_pose import BONES_ALONE
 
 NOISES = (0.0, 0.005, 0.01)  # of the rig's size, standard deviation of each coordinate
@@ -98,12 +98,12 @@ def closed_form(
     """
     rig = batch_rigs([reference], torch.float64)
     positions = torch.from_numpy(points / reference.size)[None]
-    if noise is None:
-        expected = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
-        if settings is not PLAIN:
-            positions, expected = without_noise(positions, rig.anchors, expected)
-    else:
+    if noise is not None:
         expected = torch.from_numpy(noise / reference.size)[None]
+    elif settings is PLAIN:
+        expected = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
+    else:
+        positions, expected = without_measured_noise(positions, rig.anchors)
     with torch.no_grad():
         deltas = estimate_deltas(positions, rig.anchors, expected, settings).deltas[0].numpy()
     return np.asarray(deltas @ reference.reference_rotations)

@@ -15,12 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mocapcli.network.anchored import (
-    AnchoredEstimate,
-    Settings,
-    estimate_deltas,
-    estimate_noise,
-)
+from mocapcli.network.anchored import AnchoredEstimate, Settings, estimate_deltas
 from mocapcli.network.anchors import expected_between
 from mocapcli.network.attention import GraphTransformer
 from mocapcli.network.graph import fold_levels
@@ -34,7 +29,7 @@ from mocapcli.network.rotation_features import (
     anchored_features,
     direct_features,
 )
-from mocapcli.network.shared_motion import without_noise
+from mocapcli.network.shared_motion import without_measured_noise
 from mocapcli.network.whole_pose import settle_pose
 
 Points = Float[Tensor, "batch frames joints 3"]
@@ -99,8 +94,7 @@ class RotationHead(nn.Module):
         if self.config.rotation_head == "direct":
             return self._direct(positions, rig, frame_mask)
         if noise is None:
-            measured = estimate_noise(positions, rig.anchors)[:, None, None].expand(positions.shape[:3])
-            positions, noise = without_noise(positions, rig.anchors, measured)
+            positions, noise = without_measured_noise(positions, rig.anchors)
         estimate = estimate_deltas(positions, rig.anchors, noise, self.config.closed_form)
         features = anchored_features(positions, rig, estimate, noise)
         raw = self._read(features, rig, frame_mask)

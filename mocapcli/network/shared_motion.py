@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mocapcli.network.anchored import estimate_noise
 from mocapcli.network.anchors import Anchors, bone_vectors
 
 FEWEST = 8  # frames: fewer show no rhythm
@@ -21,6 +22,12 @@ FLOOR = 1e-4  # least noise, in sizes
 Points = Float[Tensor, "batch frames joints 3"]
 Noise = Float[Tensor, "batch frames joints"]
 Square = Float[Tensor, "frames frames"]
+
+
+def without_measured_noise(places: Points, anchors: Anchors) -> tuple[Points, Noise]:
+    """Places nearer to the truth, and the noise that is left, where nobody tells how much there is: the bones do."""
+    measured = estimate_noise(places, anchors)[:, None, None].expand(places.shape[:3])
+    return without_noise(places, anchors, measured)
 
 
 def without_noise(places: Points, anchors: Anchors, noise: Noise) -> tuple[Points, Noise]:

@@ -18,10 +18,9 @@ from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
 from mocapcli.data.windows import random_of
 from mocapcli.kinematics import motion_world
-from mocapcli.network.anchored import estimate_noise
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
-from mocapcli.network.shared_motion import without_noise
+from mocapcli.network.shared_motion import without_measured_noise
 from mocapcli.network.whole_pose import places_of
 from mocapcli.training.config import RotationTaskConfig, RotationWeights
 from mocapcli.training.samples import RIG_CHANGE, SceneRig
@@ -247,7 +246,6 @@ def _collate(clips: list[_Clip]) -> RotationBatch:
 
 def _as_tracks(batch: RotationBatch, chosen: Bool[Tensor, " batch"]) -> RotationBatch:
     """Those clips as the head takes places of which it is told no noise: measured, and taken out."""
-    measured = estimate_noise(batch.positions, batch.rig.anchors)[:, None, None].expand_as(batch.noise)
-    cleaned, left = without_noise(batch.positions, batch.rig.anchors, measured)
+    cleaned, left = without_measured_noise(batch.positions, batch.rig.anchors)
     positions = torch.where(chosen[:, None, None, None], cleaned, batch.positions)
     return replace(batch, positions=positions, noise=torch.where(chosen[:, None, None], left, batch.noise))
