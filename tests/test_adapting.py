@@ -175,6 +175,21 @@ def test_replicas_agree_after_a_step_and_the_given_network_is_left_alone(
     assert all(name.startswith("video_to_pose.") for name in moved), "stage 1 alone learns"
 
 
+def test_every_weight_goes_down_its_own_gradient(creature: Asset, network: MotionNetwork) -> None:
+    """However kernels and their gradients lie in memory: a fused optimiser once mixed them up."""
+    crew = _Crew(network, RigScenes(creature, 32, FEW), AdaptOptions(1.0, threads=2, half=False), torch.device("cpu"))
+    before = {name: value.detach().clone() for name, value in crew.network.named_parameters()}
+    with crew:
+        crew.step(1.0)
+    learnt = {name: value for name, value in crew.network.named_parameters() if value.grad is not None}
+    assert any(value.ndim == 4 and value.shape[-1] == 3 for value in learnt.values())
+    for name, value in learnt.items():
+        assert value.grad is not None
+        plain = value.grad.abs() > 1e-6
+        went = (value.detach() - before[name])[plain].sign()
+        assert torch.equal(went, -value.grad[plain].sign()), name
+
+
 def test_an_adapter_comes_back_nearly_as_it_was(tmp_path: Path, creature: Asset, network: MotionNetwork) -> None:
     adapted = changed(network)
     adapter = Adapter.between(network, adapted, origin(creature, network))

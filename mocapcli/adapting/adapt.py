@@ -109,7 +109,8 @@ class _Crew:
         self.half = half_pays() if options.half is None else options.half
         self.network = copy.deepcopy(network).train()
         self.weights = _trained(self.network)
-        self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0, fused=True)
+        # Not the fused one: on a processor it takes gradients of kernels that lie otherwise in memory for other ones.
+        self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0)
         self.average = MovingAverage(self.network, MEMORY)
         count = options.threads or min(cores(), MOST_REPLICAS)
         on_processor = device.type == "cpu"
