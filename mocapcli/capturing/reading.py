@@ -10,6 +10,7 @@ from functools import partial
 
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack, infer
+from mocapcli.capturing.leaning import level_again
 from mocapcli.capturing.matching import Matcher, how_alike, match
 from mocapcli.capturing.refine import refine
 from mocapcli.capturing.report import Stopwatch
@@ -64,7 +65,7 @@ class Reader:
 
         first, refined = self._under(None, clip, full, watch, tell)
         with watch.stage("matching"):
-            found = Reading(first, match(self.matcher, refined, clip, full, partial(tell, "matching")))
+            found = self._laid(first, refined, clip, full, partial(tell, "matching"))
         if self.matcher is None or first.other is None:
             return found
         with watch.stage("another facing"):
@@ -73,13 +74,20 @@ class Reader:
             if after < before - LESS_ALIKE:
                 tell_again("", frames)  # what is left
                 return found
-            other = match(self.matcher, other, clip, full, partial(tell_again, ""))
-        return Reading(first, other) if other.likeness > found.pose.likeness + MORE_ALIKE else found
+            again = self._laid(first, other, clip, full, partial(tell_again, ""))
+        return again if again.pose.likeness > found.pose.likeness + MORE_ALIKE else found
 
     @property
     def again(self) -> int:
         """How often every frame is told of when a clip is read once more: looks, rotation, stage 3, matching."""
         return TOLD + 1 + (self.rounds > 0) + 1
+
+    def _laid(
+        self, first: PoseTrack, refined: PoseTrack, clip: CropClip, full: Camera, progress: Callable[[int], object]
+    ) -> Reading:
+        """With limbs laid on the film, before the camera as it is likely to be held then."""
+        laid = match(self.matcher, refined, clip, full, progress)
+        return Reading(first, level_again(refined, laid, self.reference.rig.deforms))
 
     def _under(
         self, facing: Yaws | None, clip: CropClip, full: Camera, watch: Stopwatch, tell: Tell
