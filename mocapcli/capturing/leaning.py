@@ -16,7 +16,7 @@ from mocapcli.kinematics import matrix_to_quat, quat_to_matrix
 
 HELD, LEANT = np.radians(8.0), np.radians(5.0)  # by how much cameras and bodies usually are otherwise than was thought
 FRAMES = 1.5  # how many frames that know nothing of each other a clip is worth
-FARTHEST, TRIED = np.radians(25.0), 201  # what is tried for the camera
+TRIED = np.radians(0.25 * np.arange(-100, 101))  # for the camera; nothing is among them
 Points = Float[np.ndarray, "frames joints 3"]
 
 
@@ -25,7 +25,8 @@ def level_again(before: PoseTrack, after: PoseTrack, deforms: Bool[np.ndarray, "
     if before.placed is None or after.placed is None or not after.seen.any():
         return after
     shown = np.ix_(after.seen, deforms)
-    return held(after, share_of_camera(leaning(before.placed[shown], after.placed[shown])))
+    further = share_of_camera(leaning(before.placed[shown], after.placed[shown]))
+    return held(after, further) if further else after
 
 
 def leaning(before: Points, after: Points) -> Float[np.ndarray, " frames"]:
@@ -37,9 +38,8 @@ def leaning(before: Points, after: Points) -> Float[np.ndarray, " frames"]:
 
 def share_of_camera(leans: Float[np.ndarray, " frames"]) -> float:
     """The likeliest error of the camera's pitch: usual ones are small, and of bodies' leaning a few are large."""
-    tried = np.linspace(-FARTHEST, FARTHEST, TRIED)
-    body = np.log1p(np.square((leans - tried[:, None]) / LEANT)).mean(axis=1)
-    return float(tried[np.argmin(np.square(tried / HELD) / 2 + FRAMES * body)])
+    body = np.log1p(np.square((leans - TRIED[:, None]) / LEANT)).mean(axis=1)
+    return float(TRIED[np.argmin(np.square(TRIED / HELD) / 2 + FRAMES * body)])
 
 
 def held(pose: PoseTrack, further: float) -> PoseTrack:
