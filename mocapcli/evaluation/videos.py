@@ -91,8 +91,9 @@ class VideoToRotations:
         for row, predictor in self.predictors.items():
             found = predictor.predict(scene.asset, scene.footage)
             if row == self.factorised:
-                rotations = closed_form(found.positions, scene.reference, found.noise)
-                poses[FACTORISED] = posed(scene.subject, rotations, found.positions)
+                first = found.unrefined or found  # before the camera as stage 1 thinks that it is held
+                rotations = closed_form(first.positions, scene.reference, first.noise)
+                poses[FACTORISED] = posed(scene.subject, rotations, first.positions)
             for name, one in ((row, found), *([(UNREFINED, found.unrefined)] if self.refines(row) else [])):
                 if one is not None and one.rotations is not None:
                     poses[name] = posed(scene.subject, one.rotations, one.positions if one.roots is None else one.roots)
