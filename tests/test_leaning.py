@@ -1,5 +1,7 @@
 """Bodies that lean all along tell how the camera was held; bodies that fall do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -28,9 +30,7 @@ def laid(pose: PoseTrack, degrees: np.ndarray) -> PoseTrack:
     middle = pose.placed[:, DEFORMS].mean(axis=1, keepdims=True)
     placed = np.einsum("fab,fjb->fja", turns, pose.placed - middle) + middle
     rotations = matrix_to_quat(turns[:, None] @ quat_to_matrix(pose.rotations))
-    return PoseTrack(
-        pose.positions, rotations, placed, pose.places, pose.noise, pose.facing, pose.seen, pose.pitch, pose.size
-    )
+    return replace(pose, rotations=rotations, placed=placed)
 
 
 def in_camera(pose: PoseTrack) -> list[np.ndarray]:
@@ -86,10 +86,8 @@ def test_a_body_that_leans_all_along_stands_again_and_is_seen_as_before() -> Non
 
 def test_where_nothing_is_seen_or_turned_nothing_is_told() -> None:
     pose = track()
-    hidden = held(pose, 0.0)
-    object.__setattr__(hidden, "seen", np.zeros(FRAMES, bool))
+    hidden = replace(pose, seen=np.zeros(FRAMES, bool))
     assert level_again(pose, hidden, DEFORMS) is hidden
-    unturned = held(pose, 0.0)
-    object.__setattr__(unturned, "placed", None)
+    unturned = replace(pose, placed=None)
     assert level_again(pose, unturned, DEFORMS) is unturned
     assert level_again(pose, pose, DEFORMS) is pose

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
 from mocapcli.kinematics import matrix_to_quat, quat_to_matrix
+from mocapcli.metrics import facing_turns
 
 HELD, LEANT = np.radians(8.0), np.radians(5.0)  # by how much cameras and bodies usually are otherwise than was thought
 FRAMES = 1.5  # how many frames that know nothing of each other a clip is worth
@@ -31,9 +32,7 @@ def level_again(before: PoseTrack, after: PoseTrack, deforms: Bool[np.ndarray, "
 
 def leaning(before: Points, after: Points) -> Float[np.ndarray, " frames"]:
     """Radians that each frame's body is turned by about the level axis across the view, away from the camera."""
-    one, other = (points - points.mean(axis=1, keepdims=True) for points in (before, after))
-    sine = (one[..., 1] * other[..., 2] - one[..., 2] * other[..., 1]).sum(axis=-1)
-    return np.asarray(np.arctan2(sine, (one[..., 1:] * other[..., 1:]).sum(axis=(-1, -2))))
+    return facing_turns(*(np.roll(points, 1, axis=-1) for points in (before, after)))  # across the view is up, then
 
 
 def share_of_camera(leans: Float[np.ndarray, " frames"]) -> float:
