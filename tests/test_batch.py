@@ -15,6 +15,7 @@ from mocapcli.batch.journal import Journal, stamp_of
 from mocapcli.batch.report import progress_bar, show_summary, write_summary
 from mocapcli.batch.run import unfinished
 from mocapcli.errors import InvalidDataError, MocapError, ReadError, UnsupportedError, UsageError, WriteError
+from mocapcli.whole_file import remove_leftovers, whole_file
 
 
 def run(folder: Path, tasks: dict[str, str], **arguments) -> Summary:
@@ -65,6 +66,21 @@ def test_what_has_changed_is_done_again(tmp_path: Path) -> None:
     assert set(results(run(tmp_path, tasks, options={"fps": 25}, redo=True)).values()) == {"done"}
 
 
+def test_going_back_to_earlier_options_is_no_skipping(tmp_path: Path) -> None:
+    """The output that stands is not theirs any more; nor is it, where the other run failed or was killed over it."""
+    for other in ("write", "fail"):
+        assert results(run(tmp_path, {"a": "write"}, options={"fps": 30})) == {"a": "done"}
+        assert results(run(tmp_path, {"a": "write"}, options={"fps": 30})) == {"a": "skipped"}
+        run(tmp_path, {"a": other}, options={"fps": 25})
+    assert results(run(tmp_path, {"a": "write"}, options={"fps": 30})) == {"a": "done"}
+    (item,) = make_items(tmp_path, {"a": "write"})
+    with Journal(tmp_path) as journal:
+        journal.add(item, stamp_of(item))
+        assert journal.holds(item)
+        journal.begin(item)
+    assert not Journal(tmp_path).holds(item)
+
+
 def test_inputs_that_change_during_the_work_are_read_again_next_time(tmp_path: Path) -> None:
     (item,) = make_items(tmp_path, {"a": "write"})
 
@@ -103,7 +119,10 @@ def test_a_folder_of_pictures_changes_with_its_files(tmp_path: Path) -> None:
     before = stamp_of(item)
     assert before == stamp_of(item)
     (album / "2.png").touch()
-    assert stamp_of(item) != before
+    after = stamp_of(item)
+    assert after != before
+    os.utime(album / "1.png", ns=(1, 1))  # drawn anew under its name: the folder itself stays as it was
+    assert stamp_of(item) != after
 
 
 def test_items_that_would_undo_each_other_are_refused(tmp_path: Path) -> None:
@@ -192,6 +211,18 @@ def test_shards_do_all_and_nothing_twice_and_the_whole_run_takes_over(tmp_path: 
     assert sorted(lines(tmp_path / "finished.log")) == list("abcdefg")
     assert set(results(run(tmp_path, tasks)).values()) == {"skipped"}
     assert set(results(run(tmp_path, tasks, shard=Shard(2, 2))).values()) == {"skipped"}
+
+
+def test_what_a_dead_worker_leaves_is_told_from_what_another_writes(tmp_path: Path) -> None:
+    """However long and alike the names of their outputs are."""
+    mine, other = (tmp_path / f"{'long' * 15}-{name}.glb" for name in ("fox", "cow"))
+    with whole_file(other) as busy:
+        with whole_file(mine) as dead:
+            remove_leftovers(mine)
+            assert busy.exists() and not dead.exists()
+            dead.touch()
+        busy.write_bytes(b"whole")
+    assert other.read_bytes() == b"whole"
 
 
 def test_what_a_run_would_do_is_known_before(tmp_path: Path) -> None:

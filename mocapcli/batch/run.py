@@ -83,6 +83,7 @@ class _Run:
     def _give(self, crew: Crew, item: Item) -> None:
         self.running[item.key] = item
         self.stamps[item.key] = stamp_of(item)
+        self.journal.begin(item)
         self.attempts[item.key] = self.attempts.get(item.key, 0) + 1
         self.progress(tuple(self.running), 0)
         crew.give(item)
