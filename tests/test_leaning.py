@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from mocapcli.capturing.inference import PoseTrack
-from mocapcli.capturing.leaning import held, leaning, level_again, share_of_camera
+from mocapcli.capturing.leaning import TRIED, held, leaning, level_again, share_of_camera
 from mocapcli.capturing.space import level
 from mocapcli.kinematics import matrix_to_quat, quat_to_matrix
 
@@ -15,9 +15,10 @@ FRAMES, JOINTS = 20, 9
 DEFORMS = np.arange(JOINTS) > 0
 
 
-def track(pitch: float = 0.2) -> PoseTrack:
+def track(pitch: float = 0.2, still: bool = True) -> PoseTrack:
     random = np.random.default_rng(0)
     points = random.normal((0.5, 1.0, -9.0), 1.0, (FRAMES, JOINTS, 3))
+    points = points[:1].repeat(FRAMES, axis=0) if still else points
     turns = matrix_to_quat(Rotation.random(FRAMES * JOINTS, rng=random).as_matrix()).reshape(FRAMES, JOINTS, 4)
     noise, seen = np.ones((FRAMES, JOINTS)), np.ones(FRAMES, bool)
     return PoseTrack(points, turns, points.copy(), points[..., :2], noise, np.zeros(FRAMES), seen, pitch, 1.0)
@@ -41,7 +42,7 @@ def in_camera(pose: PoseTrack) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("degrees", [-60.0, -8.0, 0.0, 8.0, 60.0])
 def test_leaning_is_measured_about_the_level_axis_across_the_view(degrees: float) -> None:
-    pose = track()
+    pose = track(still=False)
     leant = laid(pose, np.full(FRAMES, degrees))
     assert pose.placed is not None and leant.placed is not None
     np.testing.assert_allclose(
@@ -54,7 +55,8 @@ def test_leaning_is_measured_about_the_level_axis_across_the_view(degrees: float
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_the_camera_takes_most_of_what_lasts_and_little_of_what_is_large(sign: int) -> None:
     def share(leans: list[float]) -> float:
-        return sign * float(np.degrees(share_of_camera(sign * np.radians(leans))))
+        level_ground = np.zeros((len(TRIED), len(leans)))
+        return sign * float(np.degrees(share_of_camera(sign * np.radians(leans), level_ground)))
 
     assert share([0.0] * 10) == 0
     assert 5 < share([10.0] * 10) < 10
@@ -82,6 +84,30 @@ def test_a_body_that_leans_all_along_stands_again_and_is_seen_as_before() -> Non
     assert (np.abs(left) < 4).all() and found.pitch > pose.pitch
     for one, same in zip(in_camera(leant), in_camera(found), strict=True):
         np.testing.assert_allclose(one, same, atol=1e-9)
+
+
+def moved(pose: PoseTrack, ways: np.ndarray) -> PoseTrack:
+    assert pose.placed is not None
+    return replace(pose, placed=pose.placed + ways[:, None])
+
+
+@pytest.mark.parametrize("degrees", [-10.0, 7.0])
+def test_whoever_walks_goes_level(degrees: float) -> None:
+    """Towards the camera, three sizes far, as a camera sees it that is thought to look down by so much too little."""
+    far = np.linspace(0.0, 3.0, FRAMES)[:, None]
+    climbing = far * np.array([0.0, -np.sin(np.radians(degrees)), np.cos(np.radians(degrees))])
+    pose = track()
+    walking = moved(pose, climbing)
+    found = level_again(walking, walking, DEFORMS)
+    assert np.degrees(found.pitch - pose.pitch) == pytest.approx(degrees, abs=3)
+    aside = moved(pose, far * np.array([1.0, 0.0, 0.0]))
+    assert level_again(aside, aside, DEFORMS) is aside, "across the view nothing tells of it"
+
+
+def test_whoever_jumps_tells_nothing_of_the_camera() -> None:
+    pose = track()
+    jumping = moved(pose, np.abs(np.sin(np.linspace(0, 9, FRAMES)))[:, None] * np.array([0.0, 0.5, 0.0]))
+    assert abs(np.degrees(level_again(jumping, jumping, DEFORMS).pitch - pose.pitch)) < 1
 
 
 def test_where_nothing_is_seen_or_turned_nothing_is_told() -> None:

@@ -2,7 +2,8 @@
 
 How far a camera looks down is told by the subject alone, and often wrong by 5° or 10°. A body that is laid on the film
 makes up for it by leaning towards the camera or away from it. But bodies seldom lean so for a whole clip: most of what
-lasts is the camera's, and what does not is theirs (who falls, leans more than any camera).
+lasts is the camera's, and what does not is theirs (who falls, leans more than any camera). And bodies seldom walk
+uphill: as the camera is held, what is lowest of them stays about as low.
 """
 
 from dataclasses import replace
@@ -17,6 +18,7 @@ from mocapcli.metrics import facing_turns
 
 HELD, LEANT = np.radians(8.0), np.radians(5.0)  # by how much cameras and bodies usually are otherwise than was thought
 FRAMES = 1.5  # how many frames that know nothing of each other a clip is worth
+FLOOR, GROUNDED = 0.1, 4.0  # sizes by which the lowest point usually rises and sinks, and what that counts for
 TRIED = np.radians(0.25 * np.arange(-100, 101))  # for the camera; nothing is among them
 Points = Float[np.ndarray, "frames joints 3"]
 
@@ -26,7 +28,8 @@ def level_again(before: PoseTrack, after: PoseTrack, deforms: Bool[np.ndarray, "
     if before.placed is None or after.placed is None or not after.seen.any():
         return after
     shown = np.ix_(after.seen, deforms)
-    further = share_of_camera(leaning(before.placed[shown], after.placed[shown]))
+    placed = after.placed[shown]
+    further = share_of_camera(leaning(before.placed[shown], placed), rising(placed / after.size))
     return held(after, further) if further else after
 
 
@@ -35,10 +38,18 @@ def leaning(before: Points, after: Points) -> Float[np.ndarray, " frames"]:
     return facing_turns(*(np.roll(points, 1, axis=-1) for points in (before, after)))  # across the view is up, then
 
 
-def share_of_camera(leans: Float[np.ndarray, " frames"]) -> float:
+def rising(points: Points) -> Float[np.ndarray, "tried frames"]:
+    """How much higher than usual each frame's lowest point is, were the camera held otherwise by what is tried."""
+    _, up, near = np.moveaxis(points, -1, 0)
+    low = np.stack([(np.cos(tried) * up + np.sin(tried) * near).min(axis=1) for tried in TRIED])
+    return low - np.median(low, axis=1, keepdims=True)
+
+
+def share_of_camera(leans: Float[np.ndarray, " frames"], rises: Float[np.ndarray, "tried frames"]) -> float:
     """The likeliest error of the camera's pitch: usual ones are small, and of bodies' leaning a few are large."""
     body = np.log1p(np.square((leans - TRIED[:, None]) / LEANT)).mean(axis=1)
-    return float(TRIED[np.argmin(np.square(TRIED / HELD) / 2 + FRAMES * body)])
+    ground = np.log1p(np.square(rises / FLOOR)).mean(axis=1)
+    return float(TRIED[np.argmin(np.square(TRIED / HELD) / 2 + FRAMES * body + GROUNDED * ground)])
 
 
 def held(pose: PoseTrack, further: float) -> PoseTrack:
