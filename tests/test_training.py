@@ -23,7 +23,7 @@ from mocapcli.network.rotation_head import RotationConfig  # noqa: E402
 from mocapcli.network.shared_motion import without_noise  # noqa: E402
 from mocapcli.network.video_to_pose import VideoToPoseConfig  # noqa: E402
 from mocapcli.network.views import centre_of, lift, project  # noqa: E402
-from mocapcli.training.config import DataConfig, RotationTaskConfig, TrainConfig, load_config  # noqa: E402
+from mocapcli.training.config import DataConfig, RotationTaskConfig, TrainConfig, list_settings, load_config  # noqa: E402
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.objectives import PoseWeights, pose_figures, pose_loss  # noqa: E402
 from mocapcli.training.poses import PoseSampler, find_chains, turns_from_rest, turns_to_local  # noqa: E402
@@ -218,6 +218,19 @@ def test_a_time_budget_ends_with_usable_weights(creatures: Path, tmp_path: Path)
     assert "validation figure" in (tmp_path / "best" / "MODEL_CARD.md").read_text()
 
 
+def test_training_on_from_good_weights_never_ends_with_worse_ones(creatures: Path, tmp_path: Path) -> None:
+    """Too bold a rate ruins them; `best` is what was given then."""
+    network = MotionNetwork(SMALL.network)
+    save_network(tmp_path / "given", SMALL.network, network.state_dict())
+    ruin = replace(SMALL, lr=10.0, ema=0.0, clip=1e9)
+    trainer = Trainer(ruin, creatures, tmp_path / "run", CPU, progress_bar=False, start_from=(tmp_path / "given",))
+    trainer.run()
+    given, best, last = (load_network(tmp_path / name) for name in ("given", "run/best", "run/last"))
+    same = [torch.equal(*both) for both in zip(given.parameters(), best.parameters(), strict=True)]
+    moved = [not torch.equal(*both) for both in zip(given.parameters(), last.parameters(), strict=True)]
+    assert all(same) and any(moved)
+
+
 def test_tampered_weights_are_refused(tmp_path: Path) -> None:
     network = MotionNetwork(SMALL.network)
     save_network(tmp_path, SMALL.network, network.state_dict())
@@ -250,6 +263,13 @@ def test_settings_come_from_preset_file_and_overrides(tmp_path: Path) -> None:
             load_config("tiny", None, wrong)
     with pytest.raises(UsageError, match="known: tiny, small, base"):
         load_config("huge", None, [])
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small", "base"])
+def test_listed_settings_are_a_file_that_says_the_same(tmp_path: Path, preset: str) -> None:
+    settings = load_config(preset, None, ["data.rigs=3", "half=true", 'refine.seer=a "b" \\c'])
+    (tmp_path / "run.toml").write_text(list_settings(settings), encoding="utf-8")
+    assert load_config("tiny", tmp_path / "run.toml", []) == settings
 
 
 @pytest.mark.parametrize(

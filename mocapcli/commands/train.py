@@ -12,7 +12,7 @@ SettingsOption = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="One setting, such as lr=1e-4; mocapcli/training/config.py lists them. Repeatable.",
+        help="One setting, such as lr=1e-4; may be repeated. --list-settings shows all.",
     ),
 ]
 
@@ -38,8 +38,13 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")] = None,
     threads: Annotated[
         int,
-        typer.Option(help="Torch's threads, each process. More seldom pay: start more processes instead.", min=1),
+        typer.Option(
+            help="Torch's threads, each process. More than one rarely helps: start more processes instead.", min=1
+        ),
     ] = 1,
+    list_settings: Annotated[
+        bool, typer.Option("--list-settings", help="Print every setting of this run, as a file for --config.")
+    ] = False,
 ) -> None:
     """Train one stage, or two at once. A run that was stopped, however hard, goes on where it was.
 
@@ -54,14 +59,19 @@ def train(
     need_network("training")
     import torch
 
+    from mocapcli.training import config as configs
+
+    settled = configs.load_config(preset, config, settings or [])
+    if list_settings:
+        typer.echo(configs.list_settings(settled))
+        return
     from mocapcli.network.model import choose_device, parameter_count
-    from mocapcli.training.config import load_config
     from mocapcli.training.data import prepare_cache
     from mocapcli.training.loop import Trainer
     from mocapcli.training.team import join_team
 
     torch.set_num_threads(threads)
-    settled, where = load_config(preset, config, settings or []), choose_device(device)
+    where = choose_device(device)
     with join_team(where) as team:
         data = team.agree(prepare_cache(cache, assets, zoo, output / "data") if team.leads else Path())
         trainer = Trainer(settled, data, output, where, minutes, True, tuple(init or ()), team)

@@ -1,5 +1,7 @@
 """What a training run is: presets, files, overrides."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -163,6 +165,19 @@ def load_config(preset: str, file: Path | None, overrides: list[str]) -> TrainCo
         return from_plain(TrainConfig, plain)
     except ReadError as error:
         raise UsageError(f"settings: {error.problem}", remedy=error.remedy) from None
+
+
+def list_settings(config: TrainConfig) -> str:
+    """Every setting with its value, a line each, as a TOML file for `load_config`."""
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in _flat(asdict(config)))
+
+
+def _flat(plain: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield above + name, value
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -61,11 +61,13 @@ class Trainer:
     def run(self) -> dict[str, float]:
         """Train until the steps, or the minutes, are over; the folder holds usable weights at any time."""
         started, saved = time.monotonic() - self.state.elapsed, time.monotonic()
-        figures: dict[str, float] = {}
         pace = Pace(self.device, self.slots * self.slot_frames)
         hidden = not (self.progress_bar and self.team.leads)
         bar = tqdm(total=self.config.steps, initial=self.state.step, disable=hidden, unit="step")
+        figures = self._judge_start()
         with Stop() as stop, bar, Log(self.folder, self.state.step) if self.team.leads else Silence() as log:
+            if figures:
+                log.write("validation", self.state.step, figures)
             asked = time.monotonic()
             for batch in () if self._over() else self._batches():
                 pace.step(waited=time.monotonic() - asked)
@@ -93,10 +95,15 @@ class Trainer:
                     self.save()
                     raise KeyboardInterrupt
                 asked = time.monotonic()
-        if not figures:  # a finished run that is started again does no step
-            figures = self.evaluate()
-            if self.state.step == 0:  # nor does one of no steps, which puts given models together
-                self._keep_best(figures)
+        return figures or self.evaluate()  # a finished run that is started again does no step
+
+    def _judge_start(self) -> dict[str, float]:
+        """Weights that were given are the best so far: training must do better. None, where there are no such."""
+        given = self.given.keys() >= set(self.config.trained)
+        if self.state.step > 0 or not (given or self._over()):
+            return {}
+        figures = self.evaluate()
+        self._keep_best(figures)
         return figures
 
     def step(self, batch: Any) -> dict[str, torch.Tensor]:
