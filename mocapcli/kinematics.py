@@ -44,13 +44,24 @@ def compose(
     scales: Float[np.ndarray, "*batch 3"] | None = None,
 ) -> Float[np.ndarray, "*batch 4 4"]:
     """Translation · rotation · scale as 4×4 matrices."""
-    out = np.zeros((*rotations.shape[:-1], 4, 4))
-    out[..., :3, :3] = quat_to_matrix(rotations)
-    if scales is not None:
-        out[..., :3, :3] *= scales[..., None, :]
-    out[..., :3, 3] = translations
-    out[..., 3, 3] = 1.0
+    turns = quat_to_matrix(rotations)
+    return affine(turns if scales is None else turns * scales[..., None, :], translations)
+
+
+def affine(
+    turns: Float[np.ndarray, "*batch 3 3"], places: Float[np.ndarray, "*#batch 3"]
+) -> Float[np.ndarray, "*batch 4 4"]:
+    """4×4 matrices of both."""
+    out = np.zeros((*turns.shape[:-2], 4, 4))
+    out[..., :3, :3], out[..., :3, 3], out[..., 3, 3] = turns, places, 1.0
     return out
+
+
+def about_vertical(angles: Float[np.ndarray, "*batch"] | float) -> Float[np.ndarray, "*batch 3 3"]:
+    """Turns by so many radians."""
+    cosine, sine, nil = np.cos(angles), np.sin(angles), np.zeros_like(angles)
+    rows = [[cosine, nil, sine], [nil, nil + 1, nil], [-sine, nil, cosine]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def decompose(

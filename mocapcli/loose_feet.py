@@ -9,7 +9,15 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mocapcli.kinematics import ancestry, inverse_affine, motion_world, rest_world
+from mocapcli.kinematics import (
+    ancestry,
+    inverse_affine,
+    matrix_to_quat,
+    motion_world,
+    polar,
+    quat_to_matrix,
+    rest_world,
+)
 from mocapcli.types import Mesh, Motion, Rig, Skeleton
 
 ONE_FLESH = 4  # edges of the surface, at the least, that run from a leg to its foot
@@ -82,6 +90,22 @@ def motion_on_legs(motion: Motion, skeleton: Skeleton, legs: Int[np.ndarray, " j
         local = world[:, foot] if parent < 0 else inverse_affine(world[:, parent]) @ world[:, foot]
         translations[:, foot] = local[:, :3, 3]
     return replace(motion, translations=translations)
+
+
+def feet_turned(
+    world: Float[np.ndarray, "frames joints 4"],
+    known: Bool[np.ndarray, " joints"],
+    skeleton: Skeleton,
+    legs: Int[np.ndarray, " joints"],
+) -> tuple[Float[np.ndarray, "frames joints 4"], Bool[np.ndarray, " joints"]]:
+    """World turns in which feet that nothing is known of hold to their legs as at rest; and what is known then."""
+    feet = np.flatnonzero((legs >= 0) & ~known & known[legs])
+    rest = polar(rest_world(skeleton)[:, :3, :3])[0]
+    held = np.swapaxes(rest[legs[feet]], -1, -2) @ rest[feet]
+    turned, found = world.copy(), known.copy()
+    turned[:, feet] = matrix_to_quat(quat_to_matrix(world[:, legs[feet]]) @ held)
+    found[feet] = True
+    return turned, found
 
 
 def strongest_joints(mesh: Mesh) -> Int[np.ndarray, " vertices"]:

@@ -14,7 +14,7 @@ from mocapcli.filters.loop import make_loop
 from mocapcli.filters.smooth import smooth
 from mocapcli.filters.travel import carrier, in_place, travellers
 from mocapcli.kinematics import crop, joint_positions
-from mocapcli.types import Asset, Motion, Rig, Skeleton
+from mocapcli.types import Asset, Mesh, Motion, Rig, Skeleton
 from mocapcli.zoo import make_creature
 
 # ---------------------------------------------------------------- contact
@@ -173,3 +173,24 @@ def test_ground_puts_the_lowest_point_at_zero():
     assert lowest_height(ground(high, bare), bare) == pytest.approx(0, abs=1e-12)
     moved = places(down, asset) - places(high, asset)
     np.testing.assert_allclose(moved, np.broadcast_to(moved[0, 0], moved.shape), atol=1e-9)
+
+
+def test_a_floor_that_comes_with_the_rig_is_no_part_of_the_body() -> None:
+    """What follows no joint, and what no face uses, is not what stands on the ground."""
+    asset = walker()
+    mesh, plain = asset.rig.mesh, lowest_height(asset.motions[0], asset.rig)
+    assert mesh is not None
+    floor = np.array([[-1, -3, -1], [1, -3, -1], [0, -3, 1], [0, -9, 0]], float)
+    count, corners = len(mesh.vertices), mesh.skin_indices.shape[1]
+    indices = np.vstack([mesh.skin_indices, np.full((4, corners), len(mesh.bind_joints))])
+    weights = np.vstack([mesh.skin_weights, np.eye(1, corners).repeat(4, 0)])
+    weights[-1], indices[-1] = mesh.skin_weights[0], mesh.skin_indices[0]
+    more = Mesh(
+        np.vstack([mesh.vertices, floor]),
+        np.vstack([mesh.faces, [[count, count + 1, count + 2]]]),
+        indices,
+        weights,
+        np.append(mesh.bind_joints, -1),
+        np.concatenate([mesh.inverse_binds, np.eye(4)[None]]),
+    )
+    assert lowest_height(asset.motions[0], replace(asset.rig, mesh=more)) == pytest.approx(plain, abs=1e-5)

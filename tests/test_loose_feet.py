@@ -28,6 +28,8 @@ from mocapcli.network.imaginer import Imaginer, ImaginerConfig
 from mocapcli.network.reference import reference_of_asset, reference_of_rig
 from mocapcli.render.camera import Camera
 from mocapcli.retarget.api import retarget
+from mocapcli.solving.api import SolveOptions, solve_tracks
+from mocapcli.tracks.data import Tracks
 from mocapcli.training.samples import SceneRig
 from mocapcli.types import Asset, Mesh, Motion, Rig, Skeleton
 
@@ -194,6 +196,39 @@ def test_captured_feet_travel_with_their_legs() -> None:
     camera = Camera(np.zeros(3), np.eye(3), 64, 64, 80.0, (32.0, 32.0))
     clip = to_motion(pose, reference, rig, camera, "kick", 30.0)
     assert torn(motion_world(skeleton, clip.motion), skeleton) < 1e-9
+
+
+@pytest.mark.parametrize("hung", [LOOSE, {"foot1": "root", "foot-1": "root"}])
+def test_feet_that_were_not_tracked_travel_with_legs_that_were(hung: dict[str, str | None]) -> None:
+    """Nobody tracks controls: whoever walks off must not leave the feet behind."""
+    rig = two_legged(hung)
+    skeleton, motion = rig.skeleton, kicking(rig.skeleton)
+    points = joint_positions(skeleton, motion) + np.linspace(0, 2, motion.frames)[:, None, None] * np.array([0, 0, 1])
+    legs = [joint for joint, name in enumerate(skeleton.names) if name.startswith(("hips", "thigh", "shin"))]
+    tracks = Tracks(tuple(skeleton.names[joint] for joint in legs), motion.fps, points[:, legs], up="y")
+    options = SolveOptions(model="closed-form", keep_scale=True, scale=1.0)
+    solution = solve_tracks(tracks, Asset(rig, (motion,)), options)
+    world = motion_world(skeleton, solution.motion)
+    assert torn(world, skeleton) < 1e-6
+    shin, foot = (skeleton.names.index(name) for name in ("shin1", "foot1"))
+    np.testing.assert_allclose(world[:, foot, :3, :3], world[:, shin, :3, :3], atol=1e-6)
+    assert np.ptp(world[:, foot, 2, 3]) > 1.0 and "foot1" not in solution.report.at_rest
+
+
+def test_feet_are_not_torn_off_by_a_root_that_is_held() -> None:
+    """`--root none` keeps the body where it rests, not each of its roots."""
+    rig = two_legged(LOOSE)
+    skeleton, reference = rig.skeleton, reference_of_rig(rig)
+    truth = on_legs(motion_world(skeleton, kicking(skeleton)), rig)
+    points, turns = truth[..., :3, 3] + [0, 0, 1.0], matrix_to_quat(truth[..., :3, :3])
+    frames, weights = len(points), np.ones(points.shape[:2])
+    pose = PoseTrack(
+        points, turns, points, points[..., :2], weights, np.zeros(frames), np.ones(frames, bool), 0.0, reference.size
+    )
+    camera = Camera(np.zeros(3), np.eye(3), 64, 64, 80.0, (32.0, 32.0))
+    held = motion_world(skeleton, to_motion(pose, reference, rig, camera, "kick", 30.0, "none").motion)
+    root = skeleton.names.index("root")
+    assert torn(held, skeleton) < 1e-9 and np.abs(held[:, root, :3, 3] - PLACES["root"]).max() < 1e-9
 
 
 def test_feet_follow_legs_that_were_turned_since() -> None:

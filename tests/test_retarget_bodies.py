@@ -12,6 +12,7 @@ from mocapcli.kinematics import joint_positions, rest_world
 from mocapcli.retarget.api import propose, report_of, retarget
 from mocapcli.retarget.body import read_body
 from mocapcli.retarget.limbs import match_limbs
+from mocapcli.retarget.transfer import _swings
 from mocapcli.types import Asset, Motion, Rig, Skeleton
 from retarget_helpers import IDENTITY, creature, moved, person, stick
 
@@ -207,3 +208,10 @@ def test_limbs_of_a_quadruped():
     assert sorted(limb.side for limb in legs) == [-1, -1, 1, 1]
     assert all(limb.grounded for limb in legs)
     assert len(match_limbs(body, body)) == len(body.limbs)
+
+
+def test_an_arm_that_points_the_other_way_is_turned_right_over() -> None:
+    ways = np.array([[0.0, 1, 0], [0, -1, 0], [1, 0, 0], [0.6, 0.8, 0], [0, 0, -1]])
+    swung = _swings(ways, -ways)
+    np.testing.assert_allclose((swung @ ways[..., None])[..., 0], -ways, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(swung), 1)

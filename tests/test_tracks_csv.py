@@ -82,6 +82,16 @@ def test_csv_in_long_form_in_any_order_with_frames_left_out(tmp_path):
     assert tracks.confidence is not None and tracks.confidence[0, 0] == 0.5
 
 
+@pytest.mark.parametrize("frame", [True, False])
+def test_gaps_of_a_long_table_that_has_a_clock_alone_stay_open(tmp_path, frame: bool) -> None:
+    kept = [at for at in range(30) if not 9 <= at < 15]
+    rows = [[*([at] if frame else []), at / 30, name, at, 2, 3] for at in kept for name in ("hip", "knee")]
+    header = [*(["frame"] if frame else []), "time", "joint", "x", "y", "z"]
+    tracks = read_tracks(write_rows(tmp_path / "a.csv", [header, *rows]))
+    assert tracks.frames == 30 and tracks.fps == pytest.approx(30)
+    assert np.isnan(tracks.positions[9:15]).all() and tracks.positions[20, 0, 0] == 20
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

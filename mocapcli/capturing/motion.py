@@ -11,7 +11,7 @@ from mocapcli.capturing.space import level
 from mocapcli.capturing.turning import bones_of
 from mocapcli.capturing.unseen import bridge_turns
 from mocapcli.filters.ground import lowest_height
-from mocapcli.kinematics import continuous, rest_world, with_ancestors
+from mocapcli.kinematics import ancestry, continuous, rest_world, with_ancestors
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import Camera
 from mocapcli.solving.carriers import to_local
@@ -41,7 +41,7 @@ def to_motion(
     translations[:, roots] += shift
     motion = Motion(name, fps, continuous(rotations), translations)
     if root == "none":
-        translations[:, roots] = rig.skeleton.rest_translations[roots]
+        _hold(translations, rig.skeleton, roots)
         motion = replace(motion, translations=translations)
     else:
         lift = -_lowest(motion, rig)
@@ -53,6 +53,15 @@ def to_motion(
 
         motion = in_place(motion, rig)
     return Stage(motion, replace(full, position=shift, rotation=level(pose.pitch) @ full.rotation))
+
+
+def _hold(
+    translations: Float[np.ndarray, "frames joints 3"], skeleton: Skeleton, roots: Bool[np.ndarray, " joints"]
+) -> None:
+    """Keep the root that carries most at its rest place; others, such as loose feet, stay where they are beside it."""
+    carried = ancestry(skeleton.parents).sum(axis=0)
+    first = max(np.flatnonzero(roots), key=carried.__getitem__)
+    translations[:, roots] -= (translations[:, first] - skeleton.rest_translations[first])[:, None]
 
 
 def _local(

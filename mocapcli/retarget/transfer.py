@@ -98,8 +98,15 @@ def _swings(ours: Float[np.ndarray, "bones 3"], theirs: Float[np.ndarray, "bones
     sine = np.linalg.norm(cross, axis=-1)
     angle = np.arctan2(sine, cosine)
     opposite = (sine < 1e-9) & (cosine < 0)
-    axis = np.where(opposite[:, None], [0.0, 1.0, 0.0], cross / np.maximum(sine, 1e-12)[:, None])
+    axis = np.where(opposite[:, None], _across(ours), cross / np.maximum(sine, 1e-12)[:, None])
     return np.asarray(Rotation.from_rotvec(axis * angle[:, None]).as_matrix())
+
+
+def _across(ways: Float[np.ndarray, "bones 3"]) -> Float[np.ndarray, "bones 3"]:
+    """Axes at right angles to them, upright as far as can be."""
+    aside = np.where(np.abs(ways[:, 1:2]) < 0.9, [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    aside = aside - (aside * ways).sum(axis=-1, keepdims=True) * ways
+    return np.asarray(aside / np.maximum(np.linalg.norm(aside, axis=-1, keepdims=True), 1e-12))
 
 
 def _driven_turns(

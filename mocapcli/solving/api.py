@@ -12,7 +12,7 @@ from mocapcli.errors import InvalidDataError
 from mocapcli.formats import read_asset
 from mocapcli.installed import need_network
 from mocapcli.kinematics import continuous, joint_positions, resample, with_ancestors
-from mocapcli.loose_feet import legs_of_feet, motion_on_legs
+from mocapcli.loose_feet import feet_turned, legs_of_feet, motion_on_legs
 from mocapcli.solving.carriers import detached, free_joints, to_local
 from mocapcli.solving.chains import bridge_gaps
 from mocapcli.solving.fitting import Fit, fit_to_rig, with_proportions
@@ -134,7 +134,9 @@ def solve_tracks(
     pose = solve_pose(points, trust, reference, head, progress, CLEAN if options.model is None else 0.0)
     tracked = np.asarray(np.isfinite(points[..., 0]).any(axis=0))
     known = with_ancestors(reference.parents, tracked)
-    legs = detached(legs_of_feet(asset.rig), free)
+    legs = np.where(free & known, -1, legs_of_feet(asset.rig))  # a foot that was tracked goes where it was seen
+    rotations, known = feet_turned(pose.rotations, known, asset.rig.skeleton, legs)
+    pose = replace(pose, rotations=rotations)
     motion = _motion(tracks, asset.rig.skeleton, pose, reference.size, free, known, legs, fit.points)
     report = _report(tracks, asset, mapping, fit, motion, reference.size, known, model if pose.learned else CLOSED_FORM)
     motion = motion if options.fps is None else resample(motion, options.fps)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from mocapcli.capturing.models import shipped_model
 from mocapcli.checkpoints import model_folder
-from mocapcli.kinematics import matrix_to_quat
+from mocapcli.kinematics import about_vertical, matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.model import load_network
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs
@@ -178,7 +178,7 @@ def guess_places(points: Points, anchor: Float[np.ndarray, "joints 3"]) -> Point
     for frame in np.flatnonzero(seen.sum(axis=1) > 1):
         headings[frame] = _heading(points[frame, seen[frame]], anchor[seen[frame]])
     headings = _bridge(headings, (1.0, 0.0))
-    turns = _about_vertical(np.arctan2(headings[:, 1], headings[:, 0]))
+    turns = about_vertical(np.arctan2(headings[:, 1], headings[:, 0]))
     for frame in np.flatnonzero(seen.any(axis=1)):
         middle = anchor[seen[frame]].mean(axis=0)
         places[frame] = points[frame, seen[frame]].mean(axis=0) - turns[frame] @ middle
@@ -193,12 +193,6 @@ def _heading(here: Float[np.ndarray, "seen 3"], there: Float[np.ndarray, "seen 3
     sine = (here[:, 0] * there[:, 2] - here[:, 2] * there[:, 0]).sum()
     length = np.hypot(cosine, sine)
     return np.array([cosine, sine]) / length if length > 1e-9 else np.full(2, np.nan)
-
-
-def _about_vertical(angles: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
-    cosine, sine, nil = np.cos(angles), np.sin(angles), np.zeros_like(angles)
-    rows = [[cosine, nil, sine], [nil, nil + 1, nil], [-sine, nil, cosine]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def _bridge(

@@ -171,7 +171,10 @@ def _grid(
     """Scattered rows put into their places."""
     present, owners = np.unique(owners, return_inverse=True)
     clocks, rows = np.unique(values[:, 0], return_inverse=True)
+    times = np.full(len(clocks), np.nan)
+    times[rows] = values[:, 1] * seconds
     places = by_number(clocks)
+    places = by_time(times) if places is None else places
     places = np.arange(len(clocks)) if places is None else places
     frames, points = int(places[-1]) + 1, len(present)
     if frames * points > 8 * len(values) + 10_000:
@@ -186,7 +189,5 @@ def _grid(
     positions[places[rows], owners] = values[:, 2:5]
     confidence = np.ones(positions.shape[:2])
     confidence[places[rows], owners] = values[:, 5]
-    times = np.full(len(clocks), np.nan)
-    times[rows] = values[:, 1] * seconds
     chosen = tuple(names[number] for number in present)
     return Tracks(chosen, told_rate(rate_of(times, places), fps), positions, confidence if trusted else None)
