@@ -79,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
-    except (MocapError, OSError, MemoryError) as error:
+    except (MocapError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "CUDA" not in str(error):
+            raise
         if debug:
             traceback.print_exc()
         complain(_line(error))
@@ -103,6 +105,8 @@ def _tidy_up_and_leave(*_: object) -> NoReturn:
 def _line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, RuntimeError):
+        return f"the GPU cannot do it: {str(error).splitlines()[0]} (--device cpu does without)"
     return str(error) or type(error).__name__
 
 

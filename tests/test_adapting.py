@@ -18,6 +18,7 @@ import mocapcli.adapting.adapt as adapt_module  # noqa: E402
 from mocapcli.adapting.adapt import AdaptOptions, Progress, _Crew, adapt  # noqa: E402
 from mocapcli.adapting.adapter import Adapter, Origin, rig_digest  # noqa: E402
 from mocapcli.adapting.api import adapt_rig, apply_adapter  # noqa: E402
+from mocapcli.adapting.cache import adapter_path  # noqa: E402
 from mocapcli.adapting.scenes import RigScenes  # noqa: E402
 from mocapcli.errors import InvalidDataError, ReadError  # noqa: E402
 from mocapcli.formats import write_asset  # noqa: E402
@@ -275,6 +276,22 @@ def test_the_cache_serves_a_rig_again_and_takes_it_further(
     assert not adapt_rig(creature, network, 30.0).from_cache
 
 
+def test_who_learns_for_longer_meanwhile_is_not_overwritten(
+    cache: Path, creature: Asset, network: MotionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = Adapter.between(network, changed(network), origin(creature, network, seconds=600.0))
+
+    def overtaken(own: MotionNetwork, *rest: Any) -> tuple[MotionNetwork, Progress]:
+        path = adapter_path(longer.origin.rig, longer.origin.model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        longer.save(path)
+        return quickly(own, *rest)
+
+    monkeypatch.setattr("mocapcli.adapting.api.adapt", overtaken)
+    assert adapt_rig(creature, network, 30.0).adapter.origin.seconds == 30.0
+    assert adapt_rig(creature, network, 30.0).adapter.origin.seconds == 600.0
+
+
 def test_the_digest_knows_what_matters(creature: Asset) -> None:
     same = replace(creature, rig=replace(creature.rig, name="another name"))
     assert rig_digest(same, True) == rig_digest(creature, True)
@@ -312,6 +329,9 @@ def test_minutes_of_learning_do_not_end_in_a_place_that_cannot_take_them(
         assert code == 1 and said in err
     code, _, err = run(capsys, *arguments, tmp_path / "none" / "a.mocap")
     assert code == 1 and "no folder" in err
+    if Path("/proc/self").is_dir():  # not even root may write there
+        code, _, err = run(capsys, *arguments, "/proc/self/a.mocap")
+        assert code == 1 and "nothing can be written" in err
     assert rig.read_bytes() == before
 
 

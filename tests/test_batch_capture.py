@@ -115,6 +115,7 @@ def test_options_and_weights_are_told_apart(folder: Path, tmp_path: Path) -> Non
     plain = Options(model=folder / "model")
     assert digest(plain) == digest(replace(plain, model=str(folder / "model")))
     assert digest(plain) != digest(replace(plain, fps=10))
+    assert digest(plain) == digest(replace(plain, device="cpu"))
     save_tiny(tmp_path / "other", seed=1)
     assert digest(plain) != digest(replace(plain, model=tmp_path / "other"))
     with pytest.raises(MocapError, match="no model"):
@@ -146,6 +147,13 @@ def test_previews_of_an_earlier_run_are_no_videos(folder: Path, tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     told = capture(capsys, folder, ".", "-o", "out", "--preview", "previews")
     assert told[0] == 1 and "1 of 1 captures failed" in told[2]
+
+
+@pytest.mark.parametrize("option", ["--preview", "--debug-dir"])
+def test_previews_among_the_videos_would_be_captured_too(folder: Path, tmp_path: Path, capsys, option: str) -> None:
+    (tmp_path / "swim.mp4").write_bytes(b"no film")
+    code, _, err = capture(capsys, folder, tmp_path, "-o", tmp_path / "out", option, tmp_path)
+    assert code == 2 and "is the folder of videos" in err and option in err
 
 
 @pytest.mark.parametrize(("report", "words"), [("nowhere/x.json", "no folder"), ("out", "is a folder")])

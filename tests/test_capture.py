@@ -10,8 +10,10 @@ import torch
 import mocapcli
 from capture_helpers import film_mp4, save_tiny
 from cli_helpers import run
+from mocapcli.capturing.api import capture_video
+from mocapcli.capturing.options import Options
 from mocapcli.formats import read_asset, write_asset
-from mocapcli.kinematics import joint_positions
+from mocapcli.kinematics import crop, joint_positions
 from mocapcli.types import Asset
 from mocapcli.zoo import make_creature
 
@@ -89,3 +91,14 @@ def test_as_a_function(tmp_path: Path, asset: Asset, video: Path, rig: Path, mod
     np.testing.assert_array_equal(motion.rotations, again.rotations)
     np.testing.assert_allclose(np.linalg.norm(motion.rotations, axis=-1), 1, atol=1e-12)
     assert ((motion.rotations[1:] * motion.rotations[:-1]).sum(-1) >= 0).all()
+
+
+def test_the_preview_keeps_step_with_the_film_whatever_filters_cut(
+    video: Path, rig: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = Options(model=model, adapt="off", end=1.0)
+    plain = capture_video(video, rig, options)
+    assert plain.filmed is plain.motion
+    monkeypatch.setattr("mocapcli.capturing.api.apply_filters", lambda motion, rig, steps: crop(motion, 0.3, 0.8))
+    cut = capture_video(video, rig, options)
+    assert cut.motion.frames < plain.motion.frames == cut.filmed.frames

@@ -147,6 +147,27 @@ def test_options_that_make_no_sense(capsys, folder: Path, tmp_path: Path, option
     assert left(tmp_path) == []
 
 
+def test_what_cannot_be_written_is_said_before_the_video_is_read(capsys, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    arguments = (tmp_path / "broken.mp4", "--rig", folder / "rig.glb", "--model", folder / "model", "-o")
+    said = failed(capsys, 1, *arguments, tmp_path / "a.vrm")
+    assert "a.vrm" in said and "VRM" in said
+    if Path("/proc/self").is_dir():  # not even root may write there
+        assert "nothing can be written into /proc/self" in failed(capsys, 1, *arguments, "/proc/self/a.glb")
+    assert left(tmp_path) == ["broken.mp4"]
+
+
+def test_one_output_that_fails_costs_none_of_the_others(capsys, folder: Path, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mocapcli_gltf.writer.write_gltf", full)
+    outputs = [text for name in ("a.glb", "a.bvh") for text in ("-o", tmp_path / name)]
+    arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "--model", folder / "model", "--end", "0.3")
+    assert "a.glb" in failed(capsys, 1, *arguments, *outputs, "--report", tmp_path / "r.json")
+    assert left(tmp_path) == ["a.bvh", "r.json"]
+
+
 def test_an_output_is_not_an_input(capsys, folder: Path, tmp_path: Path) -> None:
     arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "--model", folder / "model")
     assert "itself" in failed(capsys, 1, *arguments, "-o", folder / "rig.glb")

@@ -114,6 +114,36 @@ def test_how_references_are_told(tmp_path: Path) -> None:
     assert split_reference(str(odd)) == (odd, 0)
 
 
+def hum(path: Path, late: float = 0.0) -> None:
+    """Three seconds of a tone that begins so much after the pictures, if there are any."""
+    with av.open(str(path), "w") as container:
+        shown = container.add_stream("mpeg4", rate=10) if late else None
+        stream = container.add_stream("aac", rate=44100)
+        if shown is not None:
+            shown.width = shown.height = 32
+            shown.pix_fmt = "yuv420p"
+            for _ in range(30):
+                container.mux(shown.encode(av.VideoFrame(32, 32, "yuv420p")))
+            container.mux(shown.encode(None))
+        wave = np.sin(np.arange(3 * 44100) * 0.05).astype(np.float32)[None]
+        for start in range(0, wave.shape[1], 1024):
+            frame = av.AudioFrame.from_ndarray(wave[:, start : start + 1024], format="fltp", layout="mono")
+            frame.rate, frame.pts = 44100, start + round(late * 44100)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_sound_that_begins_late_is_late(tmp_path: Path) -> None:
+    film_path, source = tmp_path / "film.mp4", tmp_path / "source.mp4"
+    write_mp4(film_path, iter(np.full((30, 32, 32, 3), 100, np.uint8)), 10.0)
+    hum(source, late=1.0)
+    assert add_sound(film_path, source)
+    with av.open(str(film_path)) as container:
+        wave = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    first = np.flatnonzero(np.abs(wave) > 0.3)[0] / 44100
+    assert first == pytest.approx(1.0, abs=0.1)
+
+
 def test_sound_goes_under_the_pictures(tmp_path: Path) -> None:
     """The part from 1 s on of a film that hums for 3 s."""
     film_path, source = tmp_path / "film.mp4", tmp_path / "source.mp4"
@@ -123,14 +153,7 @@ def test_sound_goes_under_the_pictures(tmp_path: Path) -> None:
     assert not add_sound(film_path, film_path)
     assert film_path.read_bytes() == silent
     assert not add_sound(film_path, tmp_path)
-    with av.open(str(source), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
-        wave = np.sin(np.arange(3 * 44100) * 0.05).astype(np.float32)[None]
-        for start in range(0, wave.shape[1], 1024):
-            frame = av.AudioFrame.from_ndarray(wave[:, start : start + 1024], format="fltp", layout="mono")
-            frame.rate, frame.pts = 44100, start
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    hum(source)
     assert add_sound(film_path, source, 1.0)
     with av.open(str(film_path)) as container:
         assert len(list(container.decode(video=0))) == 20

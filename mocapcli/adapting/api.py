@@ -13,6 +13,7 @@ from mocapcli.adapting.scenes import RigScenes
 from mocapcli.errors import InvalidDataError, MocapError, WriteError
 from mocapcli.network.model import MotionNetwork, digest_of
 from mocapcli.types import Asset
+from mocapcli.whole_file import check_place
 
 ENOUGH = 0.9  # of the time asked for: an adapter with less behind it is taken further
 
@@ -92,8 +93,7 @@ def apply_adapter(path: Path, asset: Asset, network: MotionNetwork) -> MotionNet
 
 def _check_place(path: Path, rig: str) -> None:
     """Minutes of learning must not end in a place that cannot take them, nor in the rig's own file."""
-    if not path.parent.is_dir():
-        raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
+    check_place(path)
     if path.exists():
         try:
             of_this_rig = Adapter.load(path).origin.rig == rig
@@ -105,7 +105,14 @@ def _check_place(path: Path, rig: str) -> None:
 
 
 def _kept(adapter: Adapter, path: Path, asked: bool) -> bool:
-    """The adapter written; a cache that takes none costs the next capture the learning, but not this one its result."""
+    """The adapter written; a cache that takes none costs the next capture the learning, but not this one its result.
+
+    Another run may have learnt the rig for longer meanwhile: that stays.
+    """
+    origin = adapter.origin
+    there = None if asked else _known(path, origin.rig, origin.model)
+    if there is not None and there.origin.seconds > origin.seconds:
+        return True
     try:
         if not asked:
             path.parent.mkdir(parents=True, exist_ok=True)

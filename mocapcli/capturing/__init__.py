@@ -1,8 +1,9 @@
 """One video and one rig to an animation on exactly that rig: `mocapcli.capture("video.mp4", "dragon.glb")`.
 
-`api` is the way through, stage by stage: `subject` cuts crops, `inference` (`sight`, `space`, `turning`, `placing`)
-finds the pose, `refine`, `polish` and `steady` improve it, `motion` puts it on the rig, `deliver` writes what was
-asked for.
+`api` is the way through: `clip` cuts crops, `reading` finds the pose, `motion` puts it on the rig, `deliver` writes
+what was asked for. Reading is `inference` (`sight`: places and facings, `comparing` them by drawing the rig, `space`,
+`turning`, `placing`), `refine` (stage 3), `matching` (`match_film`, `match_pose`, `match_limbs`), and `leaning`, which
+tells how the camera was held. `polish` and `steady` come last.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -9,7 +9,7 @@ import numpy as np
 from mocapcli.adapting.api import apply_adapter
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.comparing import drawable
-from mocapcli.capturing.deliver import check_outputs, deliver
+from mocapcli.capturing.deliver import check_outputs, deliver, try_outputs
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.matching import Matcher
 from mocapcli.capturing.models import Model, load_model, network_for
@@ -43,6 +43,7 @@ class Captured:
 
     asset: Asset
     motion: Motion
+    filmed: Motion  # frame by frame as in the video: filters may cut a clip
     camera: Camera
     video: Video
     pose: PoseTrack
@@ -67,7 +68,8 @@ def capture_video(
     steps = parse_filters(options.filter)
     with watch.stage("loading"):
         asset = read_rig(rig)
-        model = model or load_model(options.model)
+        try_outputs(options.output, asset)
+        model = model or load_model(options.model, options.device)
         known = with_reference(asset, options.reference)
         iterations_of(model.network, options.refine_iterations)  # what the model lacks is said before the work
         if options.adapter is not None:
@@ -81,10 +83,12 @@ def capture_video(
         if options.preview is not None:
             check_size(options.preview, opened, len(subject))
         captured = _capture(asset, known, model, subject, clip, steps, options, watch, progress)
-        deliver(captured, subject, clip, options, watch, progress)
+        failed = deliver(captured, subject, clip, options, watch, progress)
     captured = replace(captured, report=_finished(captured.report, watch, subject))
     if options.report is not None:
         write_report(options.report, captured.report)
+    if failed:
+        raise failed[0]
     return captured
 
 
@@ -140,10 +144,12 @@ def _capture(
         name, fps = subject.video.path.stem, float(subject.video.fps)
         pose = steady(pose, fps, options.steady)
         staged = to_motion(pose, reference.rig, slim.asset.rig, full, name, fps, options.root)
-        motion = apply_filters(slim.widen(staged.motion), asset.rig, steps)
+        whole = slim.widen(staged.motion)
+        motion = apply_filters(whole, asset.rig, steps)
+        filmed = motion if abs(motion.duration - whole.duration) < 0.5 / fps else whole
     confidence = _confidence(pose, clip, slim.asset)
     report = _report(asset, model, subject, pose, confidence, motion, watch)
-    return Captured(asset, motion, staged.camera, subject.video, pose, confidence, report)
+    return Captured(asset, motion, filmed, staged.camera, subject.video, pose, confidence, report)
 
 
 def _confidence(pose: PoseTrack, clip: CropClip, asset: Asset) -> Confidence:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BESIDE = {"preview": ".mp4", "view": ".html", "confidence": ".csv", "debug_dir": ""}  # folders, in a batch
 WHERE_RIGS_CANNOT_BE_WRITTEN = "glb"
+OF_NO_WEIGHT = ("output", "report", "model", "device")  # what is written is the same; weights count, not their name
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def capture_batch(
     """
     if engine != "local" or (workers or 1) > 1:
         learn_rigs(unfinished(plan.items, folder, shard=shard, redo=redo), options, learning)
-    factory = partial(make_worker, _absolute(options.model))
+    factory = partial(make_worker, _absolute(options.model), options.device)
     return run_batch(
         plan.items, factory, folder, engine=engine, workers=workers, shard=shard, redo=redo, progress=progress
     )
@@ -95,7 +96,7 @@ def learn_rigs(items: Sequence[Item], options: Options, learning: Callable[[str,
     from mocapcli.capturing.models import load_model, network_for
     from mocapcli.capturing.rigs import read_rig, with_reference
 
-    model = load_model(options.model)
+    model = load_model(options.model, options.device)
     rigs = list(dict.fromkeys((item.task[0].rig, item.task[1].reference) for item in items))
 
     def tell(stage: str, done: int, total: int) -> None:
@@ -106,11 +107,11 @@ def learn_rigs(items: Sequence[Item], options: Options, learning: Callable[[str,
             network_for(with_reference(read_rig(rig), reference), model, options.adapt_seconds, tell)
 
 
-def make_worker(model: str | Path | None) -> Work:
+def make_worker(model: str | Path | None, device: str | None = None) -> Work:
     """What a worker holds: the model, ready for any video and rig."""
     from mocapcli.capturing.models import load_model
 
-    return partial(_capture_item, load_model(model))
+    return partial(_capture_item, load_model(model, device))
 
 
 def _capture_item(model: "Model", item: Item) -> dict[str, Any]:
@@ -183,5 +184,5 @@ def _digest(options: Options) -> str:
     from mocapcli.evaluation.sources import weights_digest
 
     folder = shipped_model() if options.model is None else model_folder(str(options.model))
-    facts = {name: value for name, value in asdict(options).items() if name not in ("output", "report", "model")}
+    facts = {name: value for name, value in asdict(options).items() if name not in OF_NO_WEIGHT}
     return digest_of(version=__version__, weights=weights_digest(folder), **facts)

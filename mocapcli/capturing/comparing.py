@@ -18,7 +18,7 @@ from mocapcli.capturing.clip import crop_rays, crop_tangents
 from mocapcli.capturing.looking import Scene, Stretch
 from mocapcli.capturing.placing import fit_to_view
 from mocapcli.capturing.turning import root_of, stand
-from mocapcli.kinematics import matrix_to_quat
+from mocapcli.kinematics import affine, matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import Features, unit
 from mocapcli.network.reference import RigReference
@@ -33,10 +33,10 @@ from mocapcli.training.samples import with_mask
 from mocapcli.types import Rig
 
 EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
-SURE = 40.0  # what full likeness counts for beside the network's own scores, which are logarithms
-TRUST = 0.5  # in those: they are bolder than they are right
+SURE = 40.0  # weight of likeness beside the network's own scores (log-probabilities) …
+TRUST = 0.5  # … and of those, which are over-confident
 ASIDE = torch.deg2rad(7.5 * torch.arange(-3, 4))  # what is tried once a facing is chosen
-SHARP, LASTING = 100.0, 24  # what full likeness counts for there, and frames on either side that are asked
+SHARP, LASTING = 100.0, 24  # weight of likeness among those, and frames on either side that are asked
 # Frames that lie apart tell nothing of each other.
 ONE_BY_ONE = Settings(speed=1e6, heading_frames=0, sweeps=8, whole=BONES_ALONE)
 Crops = UInt8[np.ndarray, "frames side side 4"]
@@ -109,14 +109,10 @@ class Likeness:
         noise = _numbers(seen.spread) * LAPLACE_DEVIATION
         told = [torch.from_numpy(values)[None].to(rig.parents.device) for values in (points, noise)]
         deltas = estimate_deltas(told[0], rig.anchors, told[1], ONE_BY_ONE).deltas
-        world = np.tile(np.eye(4), (*points.shape[:2], 1, 1))
-        world[..., :3, :3] = _numbers(deltas @ rig.reference_rotations[:, None].to(deltas))
-        placed = stand(reference, matrix_to_quat(world[..., :3, :3]), points * reference.size, 1 / noise**2)
-        all_seen = np.ones(len(points), bool)
-        world[..., :3, 3] = fit_to_view(
-            placed, rays, noise * reference.size, root_of(reference), reference.deforms, all_seen
-        )
-        return world
+        turns = _numbers(deltas @ rig.reference_rotations[:, None].to(deltas))
+        placed = stand(reference, matrix_to_quat(turns), points * reference.size, 1 / noise**2)
+        roots, all_seen = root_of(reference), np.ones(len(points), bool)
+        return affine(turns, fit_to_view(placed, rays, noise * reference.size, roots, reference.deforms, all_seen))
 
 
 def compared_frames(seen: Bool[np.ndarray, " frames"], stretch: Stretch) -> Int[np.ndarray, " compared"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from mocapcli.capturing.options import Options
 from mocapcli.capturing.report import Stopwatch, check_confidence, write_confidence
-from mocapcli.errors import UnsupportedError, UsageError, WriteError
+from mocapcli.errors import MocapError, UnsupportedError, UsageError, WriteError
 from mocapcli.formats import find_format, write_asset
-from mocapcli.whole_file import spare_inputs
+from mocapcli.types import Asset, Motion
+from mocapcli.whole_file import check_place, spare_inputs
 
 if TYPE_CHECKING:
     from mocapcli.capturing.api import Captured, Progress
@@ -33,10 +36,9 @@ def check_outputs(options: Options, inputs: Sequence[Path]) -> None:
         raise WriteError("this is a file, and --debug-dir needs a folder", path=options.debug_dir)
     paths = [*options.output, *(path for path in others if path is not None)]
     for number, path in enumerate(paths):
-        if not path.parent.is_dir():
-            raise WriteError(f"there is no folder {path.parent}", path=path, remedy="make it first")
         if path.is_dir():
             raise UsageError(f"{path} is a folder", remedy="name a file")
+        check_place(path)
         if path in paths[:number]:
             raise UsageError(f"{path} is to be written twice")
         if not options.overwrite:
@@ -48,14 +50,34 @@ def _check_suffix(path: Path | None, known: tuple[str, ...], problem: str) -> No
         raise UsageError(problem, path=path, remedy=f"name it {known[0]}")
 
 
+def try_outputs(paths: Sequence[Path], asset: Asset) -> None:
+    """Write the rig at rest in every format, to nowhere: what a format has against it, or lacks, is said before."""
+    skeleton = asset.rig.skeleton
+    still = Motion("rest", 30.0, skeleton.rest_rotations[None], skeleton.rest_translations[None])
+    for path in {path.suffix.lower(): path for path in paths}.values():
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come with the real thing
+            try:
+                write_asset(Path(folder, path.name), asset.with_new_motions([still], keep=False))
+            except MocapError as error:
+                if isinstance(error.__cause__, OSError):
+                    continue  # nowhere is too small, or locked
+                error.path = path
+                raise
+
+
 def deliver(
     captured: Captured, subject: Subject, clip: CropClip, options: Options, watch: Stopwatch, progress: Progress
-) -> None:
-    """Write all that was asked for but the report."""
+) -> list[MocapError]:
+    """Write all that was asked for but the report, and say what could not be: that must not cost the others."""
+    failed = list[MocapError]()
     with watch.stage("writing"):
         asset = captured.asset.with_new_motions([captured.motion], keep=False)
         for path in options.output:
-            write_asset(path, captured.asset.with_new_motions([captured.motion], options.keep_clips))
+            try:
+                write_asset(path, captured.asset.with_new_motions([captured.motion], options.keep_clips))
+            except MocapError as error:
+                failed.append(error)
         if options.confidence is not None:
             places = captured.confidence.places / captured.video.scale  # the file's pixels
             write_confidence(options.confidence, replace(captured.confidence, places=places))
@@ -73,3 +95,4 @@ def deliver(
 
         with watch.stage("debugging"):
             write_debug(options.debug_dir, captured, subject, clip)
+    return failed

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mocapcli.capturing.comparing import Crops, likeness_of, pictures_of
+from mocapcli.kinematics import affine
 from mocapcli.network.encoder import Encoder, sample_features
 from mocapcli.network.refiner_body import Body, view_of
 from mocapcli.network.refiner_pose import View
@@ -121,10 +122,8 @@ class Figure:
         return self.likeness(film, *told)
 
     def metres(self, rotations: Rotations, places: Points) -> Matrices:
-        world = np.tile(np.eye(4), (*places.shape[1:3], 1, 1))
-        world[..., :3, :3] = rotations[0].detach().double().cpu().numpy()
-        world[..., :3, 3] = places[0].detach().double().cpu().numpy() * self.body.reference.size
-        return world
+        turns, points = (values[0].detach().double().cpu().numpy() for values in (rotations, places))
+        return affine(turns, points * self.body.reference.size)
 
     def _draw(
         self, film: Film, rotations: Rotations, places: Points, outputs: Sequence[OutputName]

@@ -20,8 +20,8 @@ from mocapcli.network.best_path import best_path
 OWN, IMAGINED = 3, 5  # poses of the clip, and imagined ones, that each limb is tried in
 LIMBS = 8  # at the most
 SLIGHT, WHOLE = 0.02, 0.6  # shares of the body's flesh: what is less is no limb, what is more no part
-CUTS, REST = 3, (0.15, 0.8)  # of bodies that nowhere branch, and the share that may follow such a cut
-SURE = 80.0  # what full likeness counts for
+CUTS, REST = 3, (0.15, 0.8)  # places where a body without branches is cut, and the share of it that may lie behind one
+SURE = 80.0  # weight of likeness, beside leaps
 SAME = 1e-3  # of whitened angles: what differs by less is rounding
 LEAP, DEAREST = 0.7, 4.0  # radians that cost a half, and what no leap exceeds
 

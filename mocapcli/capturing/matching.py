@@ -30,8 +30,9 @@ from mocapcli.capturing.match_limbs import SURE, Limb, leaps_of, limbs_of, try_l
 from mocapcli.capturing.match_pose import Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.capturing.unseen import bridge_points
-from mocapcli.capturing.windows import takeover, windows
-from mocapcli.kinematics import compose, matrix_to_quat, slerp
+from mocapcli.capturing.windows import Renewed, windows
+from mocapcli.in_threads import in_threads
+from mocapcli.kinematics import compose, matrix_to_quat
 from mocapcli.network.best_path import best_path
 from mocapcli.network.encoder import TRAINED_HERE
 from mocapcli.network.model import MotionNetwork
@@ -42,11 +43,11 @@ from mocapcli.network.refiner_settle import settle
 from mocapcli.network.threads import at_once, one_thread
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
-from mocapcli.side_by_side import side_by_side
 
 YAW, LEAN, SIDE, BACK = (math.radians(degrees) for degrees in (20.0, 50.0, 90.0, 180.0))
-# Turns of the whole body that are begun with, and by how much they must be more alike, for bodies lie seldom: aside,
-# and leaning forwards, backwards and over to either side; then lying so, and upside down: head over heels, rolled over.
+# Turns of the whole body that the search begins with, each with the margin in likeness it must win by (bodies lie
+# seldom): aside, and leaning forwards, backwards and to either side; then lying so, and upside down (head over heels,
+# rolled over).
 LEANING = (
     ((0.0, 0.0, 0.0), 0.0),
     *(((0.0, yaw, 0.0), 0.01) for yaw in (-YAW, YAW)),
@@ -86,7 +87,7 @@ def match(
     if matcher is None or pose.rotations is None or pose.placed is None:
         return pose
     before, places, cameras, reading = pose.rotations, pose.placed, upright_cameras(clip, full, pose.pitch), Lock()
-    rotations, placed, done = before.copy(), places.copy(), 0
+    renewed, alike = Renewed.of(before, places), list[float]()
 
     def better(stretch: Stretch) -> tuple[Matrices, list[float]]:
         part = slice(*stretch)
@@ -98,17 +99,13 @@ def match(
         found[shown], likeness = matcher.match([cameras[stretch[0] + one] for one in shown], crops, found[shown])
         return found, [likeness] * len(shown)
 
-    stretches, alike = list(windows(len(clip), RUN, OVERLAP)), list[float]()
-    matched = side_by_side(better, stretches, at_once(matcher.device))
+    stretches = list(windows(len(clip), RUN, OVERLAP))
+    matched = in_threads(better, stretches, at_once(matcher.device))
     for (first, last), (found, likeness) in zip(stretches, matched, strict=True):
-        part, share = slice(first, last), takeover(first, last, done, blends=1.0)[:, None, None]
-        rotations[part] = slerp(rotations[part], matrix_to_quat(found[..., :3, :3]), share)
-        placed[part] += share * (found[..., :3, 3] - placed[part])
+        progress(renewed.take(first, last, matrix_to_quat(found[..., :3, :3]), found[..., :3, 3], blends=1.0))
         alike += likeness
-        progress(last - done)
-        done = last
-    placed = places + bridge_points(placed - places, pose.seen)  # turns are bridged when all is done
-    return replace(pose, rotations=rotations, placed=placed, likeness=float(np.mean(alike or [0.0])))
+    placed = places + bridge_points(renewed.placed - places, pose.seen)  # turns are bridged when all is done
+    return replace(pose, rotations=renewed.rotations, placed=placed, likeness=float(np.mean(alike or [0.0])))
 
 
 @torch.no_grad()

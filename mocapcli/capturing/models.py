@@ -23,16 +23,19 @@ class Model:
     digest: str
 
 
-def load_model(name: str | Path | None = None) -> Model:
-    """A model with both stages, ready to be used."""
+def load_model(name: str | Path | None = None, device: str | None = None) -> Model:
+    """A model with stages 1 and 2, ready to be used."""
+    where = choose_device(device)
     folder = shipped_model() if name is None else model_folder(str(name))
     network = load_network(folder, "pose")
     missing = STAGES - set(network.config.stages)
     if missing:
         raise MocapError(
-            f"the model holds no weights of stage {missing.pop()!r}", path=folder, remedy="give one with both stages"
+            f"the model holds no weights of stage {missing.pop()!r}",
+            path=folder,
+            remedy="give one with stages 1 and 2 (pose, rotation)",
         )
-    return Model(network.to(choose_device()), folder.resolve().name, str(_settings(folder).get("sha256", "")))
+    return Model(network.to(where), folder.resolve().name, str(_settings(folder).get("sha256", "")))
 
 
 def network_for(
@@ -61,7 +64,7 @@ def network_for(
 
 
 def shipped_model() -> Path:
-    """The first model of the installation that holds both stages."""
+    """The first model of the installation that holds stages 1 and 2."""
     for folder in (model.folder() for model in shipped()):
         if STAGES <= set(_settings(folder).get("network", {}).get("stages", STAGES)):
             return folder

@@ -22,6 +22,7 @@ class Options:
 
     output: tuple[Path, ...] = ()
     model: str | Path | None = None  # name or folder; None: the one that comes with mocap
+    device: str | None = None  # cpu or cuda; None: a GPU if there is one
     adapt: str = "3m"  # time to learn the rig first, unless that was done before; or "off"
     adapter: Path | None = None  # of `mocap adapt RIG -o FILE`, instead of learning
     reference: str | Path | None = None  # FILE or FILE:FRAME whose pose is the known one; None: the rig's own

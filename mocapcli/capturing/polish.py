@@ -11,8 +11,7 @@ from torch import Tensor
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
 from mocapcli.capturing.turning import bones_of
-from mocapcli.capturing.windows import takeover, window_length, windows
-from mocapcli.kinematics import slerp
+from mocapcli.capturing.windows import Renewed, window_length, windows
 from mocapcli.network.graph import DepthLevels, build_levels
 from mocapcli.network.kinematics import forward_kinematics, local_to_world_rotations, world_to_local_rotations
 from mocapcli.network.reference import RigReference
@@ -32,16 +31,11 @@ def polish(
     """The pose after so many steps of a small optimisation, window by window; none leave it as it is."""
     if iterations == 0 or pose.rotations is None or pose.placed is None:
         return pose
-    rotations, placed, done = pose.rotations.copy(), pose.placed.copy(), 0
-    for first, last in windows(len(rotations), window_length(reference.joints, OVERLAP), OVERLAP):
-        part = slice(first, last)
-        problem = Problem.of(pose, reference, sure, full, part)
-        turned, moved = problem.solve(iterations)
-        share = takeover(first, last, done)[:, None, None]
-        rotations[part] = slerp(rotations[part], turned, share)
-        placed[part] += share * (moved - placed[part])
-        done = last
-    return replace(pose, rotations=rotations, placed=placed)
+    renewed = Renewed.of(pose.rotations, pose.placed)
+    for first, last in windows(len(pose.placed), window_length(reference.joints, OVERLAP), OVERLAP):
+        problem = Problem.of(pose, reference, sure, full, slice(first, last))
+        renewed.take(first, last, *problem.solve(iterations))
+    return replace(pose, rotations=renewed.rotations, placed=renewed.placed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ def check_size(path: Path, video: Video, frames: int) -> None:
 def _pictures(captured: "Captured", progress: "Progress") -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     size = _size(captured.video.width, captured.video.height)
     confidence, at = captured.confidence, 0
-    motion = sample(captured.motion, confidence.times - confidence.times[0], captured.video.fps)
+    motion = sample(captured.filmed, confidence.times - confidence.times[0], captured.video.fps)
     act = act_of(captured.asset.rig, motion)
     scale = size[1] / captured.video.height
     views = _views(act, captured, size)

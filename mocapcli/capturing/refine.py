@@ -12,9 +12,9 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
 from mocapcli.capturing.turning import feet_along
-from mocapcli.capturing.windows import takeover, window_length, windows
+from mocapcli.capturing.windows import Renewed, window_length, windows
 from mocapcli.errors import MocapError
-from mocapcli.kinematics import continuous, matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.kinematics import compose, continuous, matrix_to_quat
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.reference import RigReference
 from mocapcli.network.refiner_body import Body
@@ -58,20 +58,15 @@ def refine(
     if refiner is None:
         raise MocapError("the model holds no refiner (stage 3)")
     body, cameras = Body.of(prepare(rig), reference), upright_cameras(clip, full, pose.pitch)
-    rotations, placed, done = pose.rotations.copy(), pose.placed.copy(), 0
+    renewed = Renewed.of(pose.rotations, pose.placed)
     for first, last in windows(len(clip), window_length(reference.joints, OVERLAP), OVERLAP):
         part = slice(first, last)
-        world = np.tile(np.eye(4), (last - first, reference.joints, 1, 1))
-        world[..., :3, :3], world[..., :3, 3] = quat_to_matrix(pose.rotations[part]), pose.placed[part]
+        world = compose(pose.rotations[part], pose.placed[part])
         world = refine_world(refiner, body, clip.images(first, last), cameras[part], world, iterations)
-        share = takeover(first, last, done)[:, None, None]
-        rotations[part] = slerp(rotations[part], matrix_to_quat(world[..., :3, :3]), share)
-        placed[part] += share * (world[..., :3, 3] - placed[part])
-        progress(last - done)
-        done = last
+        progress(renewed.take(first, last, matrix_to_quat(world[..., :3, :3]), world[..., :3, 3]))
     steady = STEADY_SECONDS * rate_of(clip)
-    rotations = steady_turns(pose.rotations, rotations, steady)
-    placed = pose.placed + blurred(placed - pose.placed, steady)
+    rotations = steady_turns(pose.rotations, renewed.rotations, steady)
+    placed = pose.placed + blurred(renewed.placed - pose.placed, steady)
     return replace(pose, rotations=rotations, placed=feet_along(reference, rotations, placed))
 
 

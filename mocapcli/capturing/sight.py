@@ -19,11 +19,11 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.comparing import TRUST, Likeness, closer
 from mocapcli.capturing.looking import BLOCK, OVERLAP, Scene, Stretch
 from mocapcli.capturing.windows import takeover, window_length, windows
+from mocapcli.in_threads import in_threads
 from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import VideoToPose
 from mocapcli.network.views import likely_facings
 from mocapcli.render.scene import Model
-from mocapcli.side_by_side import side_by_side
 from mocapcli.training.batches import RenderedReference
 
 LOOKS = 4  # at every frame: its facing scored, facings compared, those near the best compared closer, its pose
@@ -72,7 +72,7 @@ def see(
     joints, frames = reference.rig.joints, len(clip)
     sight, done = Sight.blank(facing.numpy(), others[0].numpy() if others else None, joints), 0
     stretches = list(windows(frames, window_length(joints, OVERLAP), OVERLAP))
-    estimates = side_by_side(partial(scene.look, facing), stretches, at_once(scene.tangents.device))
+    estimates = in_threads(partial(scene.look, facing), stretches, at_once(scene.tangents.device))
     for (first, last), estimate in zip(stretches, estimates, strict=True):
         part, share = slice(first, last), takeover(first, last, done)
         for name in ("places", "depth", "spread", "half_width", "pitch"):
@@ -110,7 +110,7 @@ def _scores(
     """Scores of every frame's facings, a stretch at a time."""
     frames, scores = len(scene.clip), []
     stretches = [(first, min(first + length, frames)) for first in range(0, frames, length)]
-    found = side_by_side(score, stretches, at_once(scene.tangents.device))
+    found = in_threads(score, stretches, at_once(scene.tangents.device))
     for (first, last), part in zip(stretches, found, strict=True):
         scores.append(part)
         progress(last - first)

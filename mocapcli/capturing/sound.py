@@ -52,15 +52,33 @@ def _mux(film: Path, heard: Any, start: float, target: Path) -> None:
 
 def _frames(heard: Any, start: float, length: float, resampler: Any) -> Any:
     """Sound of the part that is shown, timed from its beginning."""
-    stream = heard.streams.audio[0]
+    stream, begun = heard.streams.audio[0], False
+    origin = float(_begins(heard.streams.video[0] if heard.streams.video else stream))  # pictures are timed from there
     if start > 0:
-        heard.seek(int(start / stream.time_base), stream=stream)
-    origin = (stream.start_time or 0) * stream.time_base
+        heard.seek(max(0, int((start + origin) / stream.time_base)), stream=stream)
     for frame in heard.decode(stream):
         if frame.time is None or frame.time - origin + frame.samples / frame.rate <= start:
             continue
         if frame.time - origin >= start + length:
             break
-        frame.pts = None
+        if not begun:
+            yield from _silence(frame, frame.time - origin - start, resampler)
+        begun, frame.pts = True, None
         yield from resampler.resample(frame)
     yield from resampler.resample(None)
+
+
+def _begins(stream: Any) -> Any:
+    return (stream.start_time or 0) * stream.time_base
+
+
+def _silence(like: Any, seconds: float, resampler: Any) -> Any:
+    """Sound that begins after the pictures waits for its time."""
+    left, nothing = round(seconds * like.rate), 128 if like.format.name.startswith("u8") else 0
+    while left > 0:
+        count = min(left, 1024)
+        frame = av.AudioFrame(format=like.format, layout=like.layout, samples=count)
+        for plane in frame.planes:
+            plane.update(bytes([nothing]) * plane.buffer_size)
+        frame.rate, left = like.rate, left - count
+        yield from resampler.resample(frame)

@@ -7,7 +7,16 @@ import torch
 from jaxtyping import Float, Int
 
 from mocapcli.capturing.windows import takeover, window_length, windows
-from mocapcli.kinematics import bones_in_parents, carried, depth_levels, matrix_to_quat, quat_to_matrix, slerp
+from mocapcli.kinematics import (
+    affine,
+    bones_in_parents,
+    carried,
+    compose,
+    depth_levels,
+    matrix_to_quat,
+    quat_to_matrix,
+    slerp,
+)
 from mocapcli.loose_feet import feet_on_legs
 from mocapcli.network.reference import RigReference, batch_rigs
 from mocapcli.network.rotation_head import RotationHead
@@ -70,10 +79,9 @@ def feet_along(reference: RigReference, rotations: Quaternions, placed: Points) 
     """Joints (metres) of a rig whose legs were turned since it stood: loose feet are where they end now."""
     if reference.legs is None or (reference.legs < 0).all():
         return placed
-    world, known = np.tile(np.eye(4), (*placed.shape[:2], 1, 1)), np.tile(np.eye(4), (reference.joints, 1, 1))
-    world[..., :3, :3], world[..., :3, 3] = quat_to_matrix(rotations), placed
-    known[:, :3, :3], known[:, :3, 3] = reference.reference_rotations, reference.reference_positions
-    return np.asarray(feet_on_legs(world, known, reference.parents, reference.legs)[..., :3, 3])
+    known = affine(reference.reference_rotations, reference.reference_positions)
+    world = feet_on_legs(compose(rotations, placed), known, reference.parents, reference.legs)
+    return np.asarray(world[..., :3, 3])
 
 
 def bones_of(reference: RigReference) -> Float[np.ndarray, "joints 3"]:

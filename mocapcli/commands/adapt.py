@@ -29,13 +29,17 @@ def adapt(
     clips: Annotated[bool, typer.Option("--clips/--no-clips", help="Learn from the rig's own clips too.")] = True,
     reference: Annotated[
         str | None,
-        typer.Option(metavar="FILE[:FRAME]", help="Pose the rig is known in. Default: its first clip's first frame."),
+        typer.Option(
+            metavar="FILE[:FRAME]",
+            help="A frame that shows the rig in a pose known to be right. Default: its first clip's first.",
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(help="Cores to use; 0: all.", min=0)] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")] = None,
+    threads: Annotated[int, typer.Option(help="Cores to use, 16 at the most; 0: all.", min=0)] = 0,
 ) -> None:
-    """Learn one rig before capturing, from endless renders of it.
+    """Learn one rig before capturing, from pictures drawn of it in ever new poses.
 
-    Captures with this rig are far better for it, and mocap capture does it by itself, for three minutes.
+    mocap capture does so by itself, for three minutes; this is for more, or to do it ahead.
 
     What was learnt is kept, so that it is done once for a rig; asked for more time, it goes on where it stopped.
     """
@@ -47,7 +51,7 @@ def adapt(
     from mocapcli.capturing.rigs import read_rig, with_reference
 
     asset = with_reference(read_rig(rig), reference)
-    known = load_model(model)
+    known = load_model(model, device)
     with learning_bar(60 * minutes) as watch:
         adapted = adapt_rig(
             asset, known.network, 60 * minutes, use_clips=clips, keep=output, threads=threads, watch=watch

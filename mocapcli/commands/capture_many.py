@@ -49,6 +49,11 @@ def capture_many(videos: Sequence[Path], rigs: Sequence[Path], options: "Options
     folder = _folder(options.output)
     _check_report(options.report)
     shard = parse_shard(many.shard)
+    for name in ("preview", "debug_dir"):
+        place = getattr(options, name)
+        if place is not None and any(_same(place, video) for video in videos):
+            problem = f"{place} is the folder of videos: what is written there would be captured the next time"
+            raise UsageError(problem, remedy=f"name another for --{name.replace('_', '-')}")
     found = find_videos(videos, [folder, *folders_beside(options)])
     plan = plan_batch(found, rigs, folder, options, many.to)
     for line in plan.notes:
@@ -70,6 +75,10 @@ def capture_many(videos: Sequence[Path], rigs: Sequence[Path], options: "Options
     if options.report is not None:
         write_summary(options.report, summary)
     return summary.exit_code
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _check_report(path: Path | None) -> None:
