@@ -78,7 +78,7 @@ def test_figures_are_those_of_the_json_with_copy_first(made) -> None:
     value, copy = (rows[row]["rotation_local_deg"] for row in ("ours", "copy"))
     assert by_row["ours"][0] == f"{value:.2f} ({1 - value / copy:+.2f})"
     assert by_row["copy"][0] == f"{copy:.2f}"
-    assert by_row["direct"][0].startswith("not trained")
+    assert by_row["direct"][0].startswith("none given")
     assert [line[0] for line in families[1:]] == ["first", "second"]
     assert [line[0] for line in speed[1:]] == ["closed form", "stage 2 (ours)"]
 

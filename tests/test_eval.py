@@ -46,7 +46,7 @@ def test_baselines_never_vanish(capsys, unseen: Cache, model: Path, direct: Path
         assert set(found["rows"][row]) == set(found["rows"]["copy"])
         assert set(found["rows"][row].values()) == set(found["families"]["first"][row].values()) == {None}
     assert any(line.startswith("ours: no model") for line in found["notes"])
-    assert any(line.startswith("direct: not trained") for line in found["notes"])
+    assert any(line.startswith("direct: none given") for line in found["notes"])
     assert found["rows"]["factorised_noise_1"] == found["rows"]["closed_form_noise_1"]
     assert any("factorised is the closed form" in line for line in found["notes"])
     full = evaluated(capsys, unseen, "--per-family", "1", "--model", model, "--direct-model", direct)

@@ -31,7 +31,7 @@ def test_video_settings(capsys, unseen: Cache, model: Path, setting: str) -> Non
     if setting == "e2e":
         assert set(found["rows"]["direct"]) == set(found["rows"]["copy"])
         assert set(found["rows"]["direct"].values()) == {None}
-        assert any(line.startswith("direct: not trained") for line in found["notes"])
+        assert any(line.startswith("direct: none given") for line in found["notes"])
     assert ("rotation_world_deg" in found["rows"]["ours"]) == (setting == "e2e")
     assert ("places_percent" in found["rows"]["copy"]) == (setting == "v2p")
     assert "mpjpe_world_percent" not in found["rows"]["ours"]

@@ -5,7 +5,7 @@ import pytest
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.render.camera import orbit
-from mocapcli.render.draw import draw_dots, draw_lines, draw_skeleton, draw_trails, project_joints
+from mocapcli.render.draw import draw_dots, draw_lines, draw_skeleton, project_joints
 
 RED = (255, 0, 0)
 
@@ -68,16 +68,6 @@ def test_skeleton_colours_by_child() -> None:
     draw_skeleton(images, pixels, np.array([-1, 0, 1]), palette, (255, 255, 255), width=2)
     assert images[1, 10, 30].tolist() == [255, 0, 0] and images[0, 22, 50].tolist() == [0, 255, 0]
     assert images[0, 10, 10].tolist() == [255, 255, 255]
-
-
-def test_trails_fade_and_grow() -> None:
-    images = blank(5)
-    pixels = np.stack([np.array([[5.0 + 10 * t, 20.0]]) for t in range(5)])
-    draw_trails(images, pixels, length=4, colours=RED, width=3)
-    assert images[0].sum() == 0
-    row = images[4, 20, :, 0].astype(int)
-    assert row[10] < row[20] < row[30] < row[40] and row[40] > 240
-    assert images[2, 20, 30, 0] == 0
 
 
 def test_moving_cameras_project_their_own_frame() -> None:

@@ -26,7 +26,9 @@ def convert(
     up: Annotated[
         Literal["y", "z"], typer.Option(help="Axis that points up in IN, where the format does not say.")
     ] = "y",
-    scale: Annotated[float, typer.Option(help="Metres per unit of IN (0.01 for centimetres), likewise.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(help="Metres per unit of IN (0.01 for centimetres), where the format does not say.")
+    ] = 1.0,
     rig: Annotated[
         Path | None, typer.Option(help="Put the motion on this file's rig, joint by joint of the same name.")
     ] = None,
@@ -48,7 +50,7 @@ def convert(
         bool | None,
         typer.Option(
             "--overwrite/--no-overwrite",
-            help="Replace files that exist. Default: yes, save those being read.",
+            help="Replace files that exist. Default: yes, but not those being read.",
             show_default=False,
         ),
     ] = None,

@@ -19,7 +19,10 @@ RigOption = Annotated[Path | None, typer.Option(help="With two files: the rig bo
 MergeOption = Annotated[bool, typer.Option("--merge", help="Put the files of all shards of a run together.")]
 SplitOption = Annotated[
     Literal["seen", "rare", "unseen"] | None,
-    typer.Option(help="Clips held back of rigs trained on, of those with few frames, or rigs never trained on."),
+    typer.Option(
+        help="seen: clips held back, of rigs that were trained on. rare: the same, of families with little data. "
+        "unseen: rigs never trained on."
+    ),
 ]
 SettingOption = Annotated[
     Literal["p2r", "v2p", "e2e"],
@@ -29,7 +32,7 @@ ModelOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME|DIR|none",
-        help="A trained model; may be repeated to compare. Of none the baselines are judged alone.",
+        help="A trained model; may be repeated to compare. none: only the baselines are judged.",
         show_default="the one that comes along",
     ),
 ]
@@ -37,7 +40,8 @@ DirectOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|DIR",
-        help="The baseline trained with network.rotation.rotation_head=direct; on the model's stage 1 if it has none.",
+        help="A baseline to compare with: a model trained with network.rotation.rotation_head=direct; without a stage "
+        "1 of its own, that of --model.",
         show_default=False,
     ),
 ]
@@ -64,7 +68,9 @@ RefineOption = Annotated[
 ]
 MatchOption = Annotated[
     int | None,
-    typer.Option("--match", help="Steps of swinging limbs onto the film, in e2e.", min=0, show_default="as capture"),
+    typer.Option(
+        "--match", help="Steps of fitting the drawn rig to the film, in e2e.", min=0, show_default="as capture"
+    ),
 ]
 FamilyOption = Annotated[
     int | None, typer.Option(help="At most so many windows of a family.", min=1, show_default="all")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mocapcli.commands.shared import KeepClipsOption
+from mocapcli.commands.shared import KeepClipsOption, check_outputs, show_rows, some
 from mocapcli.console import note, warnings_as_notes
 from mocapcli.errors import InvalidDataError, UsageError
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mocapcli.retarget.api import RetargetOptions, RetargetReport
     from mocapcli.retarget.plan import Plan
     from mocapcli.types import Asset
-
-SHOWN = 12  # names in a line
 
 
 def retarget(
@@ -45,15 +43,24 @@ def retarget(
     ] = "y",
     rest: Annotated[
         Literal["align", "keep"],
-        typer.Option(help="align: an arm hanging in IN hangs on RIG, whatever their rest poses. keep: they differ on."),
+        typer.Option(
+            help="align: an arm that hangs in IN hangs on RIG, whatever their rest poses. keep: limbs turn as far as "
+            "in IN, from RIG's own rest pose."
+        ),
     ] = "align",
     names: Annotated[bool, typer.Option("--names/--no-names", help="Whether names count before topology.")] = True,
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="NAME[:OPTION=VALUE,…]", help="As of mocap convert: contact, smooth, …"),
+        typer.Option(
+            "--filter",
+            metavar="NAME[:OPTION=VALUE,…]",
+            help="contact, smooth, …, as in mocap convert; may be repeated.",
+        ),
     ] = None,
     keep_clips: KeepClipsOption = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be IN or RIG itself.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let OUT replace IN or RIG. Other files are replaced anyway.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Move an animation to another rig.
@@ -68,7 +75,7 @@ def retarget(
         raise UsageError("nothing to do", remedy="say where to write with -o FILE, or --list")
     steps = parse_filters(filters or ())
     options = RetargetOptions(tuple(pairs or ()), rest, names)
-    _check_outputs(output or [], (source, rig), overwrite)
+    check_outputs(output or [], (source, rig), overwrite)
     with warnings_as_notes() as warned:
         here, there = _read(source, rig, clip or (), up == "z")
         if list_pairs:
@@ -80,16 +87,6 @@ def retarget(
         note(line)
     if not list_pairs:
         _tell(report, output or [], as_json)
-
-
-def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], overwrite: bool) -> None:
-    from mocapcli.formats import find_writer
-    from mocapcli.whole_file import spare_inputs
-
-    for path in outputs:
-        find_writer(path)
-        if not overwrite:
-            spare_inputs(path, inputs)
 
 
 def _read(source: Path, rig: Path, clips: Sequence[str], z_up: bool) -> "tuple[Asset, Asset]":
@@ -127,9 +124,9 @@ def _tell(report: "RetargetReport", outputs: Sequence[Path], as_json: bool) -> N
     for line in report.notes:
         note(line)
     if report.at_rest:
-        note(f"at rest: {_some(report.at_rest)}")
+        note(f"at rest: {some(report.at_rest)}")
     if report.idle:
-        note(f"joints of the motion that drive nothing: {_some(report.idle)}")
+        note(f"joints of the motion that drive nothing: {some(report.idle)}")
     for path in outputs:
         typer.echo(f"{path}: {report} (ways scaled by {report.scale:.4g})")
 
@@ -143,15 +140,7 @@ def _list(here: "Asset", there: "Asset", options: "RetargetOptions", as_json: bo
         rows = [{"joint": name, "source": source, "by": by} for name, source, by in _rows(plan)]
         typer.echo(json.dumps({"map": rows} | report.as_dict(), indent=2, ensure_ascii=False))
         return
-    from rich.table import Table
-    from rich.text import Text
-
-    from mocapcli.console import printable, show
-
-    table = Table("joint of the rig", "driven by", "found by", box=None, pad_edge=False)
-    for row in _rows(plan):
-        table.add_row(*(Text(printable(cell or "-")) for cell in row))
-    show(table)
+    show_rows(("joint of the rig", "driven by", "found by"), _rows(plan))
     typer.echo(str(report))
     for line in report.notes:
         note(line)
@@ -163,7 +152,3 @@ def _rows(plan: "Plan") -> list[tuple[str, str, str]]:
         (name, plan.names_of(joint), reason or ("at rest" if plan.target.active[joint] else "moves no vertex"))
         for joint, (name, reason) in enumerate(zip(plan.target.skeleton.names, drivers, strict=True))
     ]
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f", … ({len(names)})" if len(names) > SHOWN else "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mocapcli.commands.shared import KeepClipsOption
+from mocapcli.commands.shared import KeepClipsOption, check_outputs, show_rows, some
 from mocapcli.console import note, warnings_as_notes
 from mocapcli.errors import UsageError
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mocapcli.types import Asset, Motion
 
 LONG = 300  # frames from which a progress bar is worth it
-SHOWN = 12  # names in a line
 
 PositionsArgument = Annotated[
     Path,
@@ -96,7 +95,9 @@ def solve(
     least_confidence: LeastConfidenceOption = 0.1,
     model: ModelOption = None,
     keep_clips: KeepClipsOption = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let OUT be POSITIONS or RIG itself.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let OUT replace POSITIONS or RIG. Other files are replaced anyway.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Turn 3D joint tracks into an animation of a rig.
@@ -108,7 +109,7 @@ def solve(
     from mocapcli.solving.api import SolveOptions
 
     _check(output, list_names, scale, start, end)
-    _check_outputs(output or [], [] if overwrite else [positions, rig])
+    check_outputs(output or [], (positions, rig), overwrite)
     options = SolveOptions(tuple(names or ()), model, up, scale, keep_scale, rate, fps, start, end)
     options = replace(options, which=which, least_confidence=least_confidence)
     tracks, asset = _read(positions, rig, options)
@@ -133,16 +134,6 @@ def _check(
         raise UsageError(f"--scale must be positive, not {scale:g}")
     if start is not None and end is not None and start > end:
         raise UsageError(f"--start {start:g} is later than --end {end:g}")
-
-
-def _check_outputs(outputs: Sequence[Path], spared: Sequence[Path]) -> None:
-    """Before the work, not after it."""
-    from mocapcli.formats import find_writer
-    from mocapcli.whole_file import spare_inputs
-
-    for path in outputs:
-        find_writer(path)
-        spare_inputs(path, spared)
 
 
 def _read(positions: Path, rig: Path, options: "SolveOptions") -> "tuple[Tracks, Asset]":
@@ -185,9 +176,9 @@ def _tell(report: "SolveReport", output: Sequence[Path], as_json: bool) -> None:
     for line in report.notes:
         note(line)
     if report.at_rest:
-        note(f"at rest, for nothing tells of them: {_some(report.at_rest)}")
+        note(f"at rest, for nothing tells of them: {some(report.at_rest)}")
     if report.idle_tracks:
-        note(f"tracks that drive nothing: {_some(report.idle_tracks)}")
+        note(f"tracks that drive nothing: {some(report.idle_tracks)}")
     for path in output:
         typer.echo(f"{path}: {report.frames} frames, {report.matched} of {report.joints} joints tracked")
     residual = "unknown" if report.residual is None else f"{100 * report.residual:.2f} % of the rig's size"
@@ -201,9 +192,8 @@ def _list(tracks: "Tracks", asset: "Asset", options: "SolveOptions", as_json: bo
     if as_json:
         typer.echo(json.dumps(_plain(mapping), indent=2, ensure_ascii=False))
     else:
-        from mocapcli.console import show
-
-        show(_table(mapping))
+        found = zip(mapping.joints, map(mapping.track_names, range(len(mapping.joints))), mapping.reasons, strict=True)
+        show_rows(("joint of the rig", "track", "found by"), found)
         typer.echo(f"{len(mapping.matched)} of {len(mapping.joints)} joints matched")
         if mapping.idle:
             typer.echo(f"tracks that drive nothing: {', '.join(mapping.idle)}")
@@ -219,21 +209,3 @@ def _plain(mapping: "JointMap") -> dict[str, Any]:
         "tracks": list(mapping.tracks),
         "map": {j: t for j, t in pairs.items() if t},
     }
-
-
-def _table(mapping: "JointMap") -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    from mocapcli.console import printable
-
-    table = Table("joint of the rig", "track", "found by", box=None, pad_edge=False)
-    for joint, name in enumerate(mapping.joints):
-        table.add_row(
-            *(Text(printable(cell)) for cell in (name, mapping.track_names(joint) or "-", mapping.reasons[joint]))
-        )
-    return table
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f", … ({len(names)})" if len(names) > SHOWN else "")

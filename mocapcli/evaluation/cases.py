@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 
 from mocapcli.errors import PluginError
 from mocapcli.extensions import Metric
-from mocapcli.kinematics import bones_in_parents, carried, motion_world, polar
+from mocapcli.kinematics import about_vertical, bones_in_parents, carried, motion_world, polar
 from mocapcli.metrics import Comparison, Pose, Subject, facing_turns
 from mocapcli.network.reference import RigReference
 from mocapcli.render.camera import Camera
@@ -92,7 +92,7 @@ def copy_pose(
     rotations = np.tile(subject.reference_rotations, (frames, 1, 1, 1))
     if given_facing:
         angles = facing_turns(points[:, subject.shown], truth.positions[:, subject.shown])
-        turns = turns_about_vertical(angles)
+        turns = about_vertical(angles)
         points = np.einsum("fab,fjb->fja", turns, points)
         rotations = turns[:, None] @ rotations
     points = points - points[:, [subject.root]]
@@ -100,14 +100,6 @@ def copy_pose(
     places = None if project is None else project(points + path)
     turned = None if truth.rotations is None else rotations
     return Pose(points + path.mean(axis=0), turned, places, truth.travels, truth.stands)
-
-
-def turns_about_vertical(angles: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
-    turns = np.zeros((len(angles), 3, 3))
-    turns[:, 0, 0] = turns[:, 2, 2] = np.cos(angles)
-    turns[:, 0, 2], turns[:, 1, 1] = np.sin(angles), 1.0
-    turns[:, 2, 0] = -turns[:, 0, 2]
-    return turns
 
 
 def measure_case(case: Case, metrics: Mapping[str, Metric]) -> Rows:

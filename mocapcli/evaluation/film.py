@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -18,6 +17,7 @@ from mocapcli.evaluation.cases import COPY, Case, Shot, skill
 from mocapcli.evaluation.results import Judged, Results
 from mocapcli.evaluation.run import Setting
 from mocapcli.extensions import Metric
+from mocapcli.kinematics import affine
 from mocapcli.metrics import Pose, Subject
 from mocapcli.render.camera import Camera
 from mocapcli.render.movie import write_movie
@@ -161,11 +161,8 @@ def world_of(pose: Pose, case: Case) -> World:
     if not (pose.stands and case.truth.stands):
         root = case.subject.root
         positions = positions + (case.truth.positions[:, root] - positions[:, root]).mean(axis=0)
-    world: Any = np.tile(np.eye(4), (*positions.shape[:2], 1, 1))
-    world[..., :3, 3] = positions
-    if pose.rotations is not None:
-        world[..., :3, :3] = pose.rotations
-    return np.asarray(world)
+    plain = np.broadcast_to(np.eye(3), (*positions.shape, 3))
+    return affine(plain if pose.rotations is None else pose.rotations, positions)
 
 
 def resized(frames: Clip) -> UInt8[np.ndarray, "frames side side 3"]:

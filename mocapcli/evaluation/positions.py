@@ -13,7 +13,7 @@ from mocapcli.data.noise import drift
 from mocapcli.data.windows import Window, cut_motion, random_of
 from mocapcli.evaluation.cases import Case, Shot, pose_from_rotations, pose_of, subject_of
 from mocapcli.evaluation.run import Job
-from mocapcli.metrics import Pose, Subject
+from mocapcli.metrics import Pose
 from mocapcli.network.anchored import Settings, estimate_deltas, estimate_noise
 from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
 from mocapcli.network.rotation_head import RotationHead
@@ -54,11 +54,15 @@ class PositionsToRotations:
         predictions: dict[str, Pose] = {}
         for level in self.noises:
             points = truth.positions + level * noise
-            computed = posed(subject, closed_form(points, reference), points)
+            computed = pose_from_rotations(subject, closed_form(points, reference), points)
             predictions |= {row_name(row, level): computed for row in (CLOSED_FORM, FACTORISED)}
-            predictions[row_name(ONE_PASS, level)] = posed(subject, closed_form(points, reference, None, PLAIN), points)
+            predictions[row_name(ONE_PASS, level)] = pose_from_rotations(
+                subject, closed_form(points, reference, None, PLAIN), points
+            )
             for row, head in self.heads.items():
-                predictions[row_name(row, level)] = posed(subject, run_head(head, points, reference), points)
+                predictions[row_name(row, level)] = pose_from_rotations(
+                    subject, run_head(head, points, reference), points
+                )
         return Case(subject, truth, motion.fps, predictions, shot=Shot(asset, f"{asset.rig.name}: {motion.name}"))
 
     def jobs(self, cache: Cache, window: Window) -> dict[str, Job]:
@@ -117,8 +121,3 @@ def run_head(head: RotationHead, points: Points, reference: RigReference) -> Tur
     with torch.no_grad():
         world = head(torch.from_numpy(centred).float()[None].to(device), rig).world[0]
     return np.asarray(world.double().cpu().numpy())
-
-
-def posed(subject: Subject, rotations: Turns, points: Points) -> Pose:
-    """The rig in those rotations, its roots where the positions put them."""
-    return pose_from_rotations(subject, rotations, points)

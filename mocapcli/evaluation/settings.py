@@ -99,7 +99,7 @@ def absent_rows(name: str, networks: dict[str, MotionNetwork]) -> dict[str, str]
     if name == "v2p":
         return absent
     if DIRECT not in networks:
-        absent[DIRECT] = "not trained: no model with network.rotation.rotation_head=direct (--direct-model DIR)"
+        absent[DIRECT] = "none given: --direct-model DIR, trained with network.rotation.rotation_head=direct"
     if OURS not in networks:
         absent[OURS] = f"no model: --model {NOBODY}"
     for row, network in networks.items():

@@ -11,11 +11,12 @@ from mocapcli.data.appearance import Appearance
 from mocapcli.data.cache import Cache
 from mocapcli.data.videos import Video, window_video
 from mocapcli.data.windows import Window, cut_motion
-from mocapcli.evaluation.cases import Case, Shot, pose_of, subject_of, turns_about_vertical
+from mocapcli.evaluation.cases import Case, Shot, pose_from_rotations, pose_of, subject_of
 from mocapcli.evaluation.crops import crop_boxes
-from mocapcli.evaluation.positions import CLOSED_FORM, FACTORISED, closed_form, posed, run_head
+from mocapcli.evaluation.positions import CLOSED_FORM, FACTORISED, closed_form, run_head
 from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction, Predictor
 from mocapcli.evaluation.run import Job
+from mocapcli.kinematics import about_vertical
 from mocapcli.metrics import Pose, Subject
 from mocapcli.network.reference import RigReference, reference_of_asset
 from mocapcli.types import Asset
@@ -87,16 +88,18 @@ class VideoToRotations:
     def case(self, cache: Cache, window: Window) -> Case:
         scene = film_window(cache, window, self.appearance, self.seed)
         points = scene.truth.positions
-        poses = {CLOSED_FORM: posed(scene.subject, closed_form(points, scene.reference), points)}
+        poses = {CLOSED_FORM: pose_from_rotations(scene.subject, closed_form(points, scene.reference), points)}
         for row, predictor in self.predictors.items():
             found = predictor.predict(scene.asset, scene.footage)
             if row == self.factorised:
                 first = found.unrefined or found  # before the camera as stage 1 thinks that it is held
                 rotations = closed_form(first.positions, scene.reference, first.noise)
-                poses[FACTORISED] = posed(scene.subject, rotations, first.positions)
+                poses[FACTORISED] = pose_from_rotations(scene.subject, rotations, first.positions)
             for name, one in ((row, found), *([(UNREFINED, found.unrefined)] if self.refines(row) else [])):
                 if one is not None and one.rotations is not None:
-                    poses[name] = posed(scene.subject, one.rotations, one.positions if one.roots is None else one.roots)
+                    poses[name] = pose_from_rotations(
+                        scene.subject, one.rotations, one.positions if one.roots is None else one.roots
+                    )
         ordered = {row: poses[row] for row in self.rows if row in poses}
         poses = {row: Pose(pose.positions, pose.rotations, stands=False) for row, pose in ordered.items()}
         truth = Pose(points, scene.truth.rotations, stands=False)
@@ -180,4 +183,4 @@ def film_window(cache: Cache, window: Window, appearance: Appearance, seed: int)
 def camera_turns(video: Video) -> Float[np.ndarray, "frames 3 3"]:
     """From the world to the level frame that looks along the camera."""
     backward = np.stack([camera.rotation[:, 2] for camera in video.cameras])
-    return turns_about_vertical(-np.arctan2(backward[:, 0], backward[:, 2]))
+    return about_vertical(-np.arctan2(backward[:, 0], backward[:, 2]))

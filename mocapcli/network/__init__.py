@@ -1,1 +1,1 @@
-"""The neural part: the only place, with training, that imports torch."""
+"""The neural part: what a clip's pictures, or its joints' places, say of a rig's pose. Knows nothing of files."""

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mocapcli.errors import InvalidDataError
+from mocapcli.network.on_device import OnDevice
 
 SELF, PARENT, CHILD, ANCESTOR, DESCENDANT, SIBLING, OTHER = range(7)
 EDGE_TYPES = 7
@@ -16,7 +17,7 @@ HOP_BUCKETS = len(HOP_LIMITS) + 1
 
 
 @dataclass(frozen=True)
-class SkeletonGraph:
+class SkeletonGraph(OnDevice):
     """How every joint (row) sees every other (column); padding is nobody's relative."""
 
     mask: Bool[Tensor, "batch joints"]
@@ -25,14 +26,9 @@ class SkeletonGraph:
     chain: Bool[Tensor, "batch joints joints"]  # ancestor, descendant or self
     depth: Int[Tensor, "batch joints"]  # roots 1, padding 0
 
-    def to(self, device: torch.device | str) -> "SkeletonGraph":
-        return SkeletonGraph(
-            *(value.to(device) for value in (self.mask, self.hops, self.edges, self.chain, self.depth))
-        )
-
 
 @dataclass(frozen=True)
-class DepthLevels:
+class DepthLevels(OnDevice):
     """Joints of the whole batch by depth, as indices into [batch · joints]; padding counts as roots.
 
     `parents[k]` points from level k into level k - 1.
@@ -41,10 +37,6 @@ class DepthLevels:
     joints: tuple[Int[Tensor, " _level"], ...]
     parents: tuple[Int[Tensor, " _level"], ...]
     inverse: Int[Tensor, " all"]
-
-    def to(self, device: torch.device | str) -> "DepthLevels":
-        joints = tuple(level.to(device) for level in self.joints)
-        return DepthLevels(joints, tuple(level.to(device) for level in self.parents), self.inverse.to(device))
 
 
 def build_graph(

@@ -82,7 +82,7 @@ def _written(value: Tensor) -> Tensor:
 def load_network(folder: Path, stage: Stage | None = None) -> MotionNetwork:
     """A network in evaluation mode; weights that do not belong to the configuration are refused.
 
-    `stage`: the one that is needed, where a model may hold but one of the two (`config.stages` says).
+    `stage`: one that it must hold (`config.stages` says which it does).
     """
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from mocapcli.kinematics import motion_world, polar, rest_world
 from mocapcli.loose_feet import legs_of_feet
 from mocapcli.network.anchors import Anchors
 from mocapcli.network.graph import DepthLevels, SkeletonGraph, build_graph, build_levels
+from mocapcli.network.on_device import OnDevice
 from mocapcli.types import Asset, Mesh, Motion, Rig
 
 GRAM_BUCKETS = 2048
@@ -119,7 +120,7 @@ def hash_name(name: str) -> Int[np.ndarray, " grams"]:
 
 
 @dataclass(frozen=True, eq=False)
-class RigBatch:
+class RigBatch(OnDevice):
     """Rigs padded to one number of joints. Lengths are in units of each rig's size."""
 
     mask: Bool[Tensor, "batch joints"]
@@ -156,9 +157,6 @@ class RigBatch:
         values = {name: getattr(self, name)[rows] for name in _RIG_TENSORS}
         graph = SkeletonGraph(**{field.name: getattr(self.graph, field.name)[rows] for field in fields(self.graph)})
         return RigBatch(**values, graph=graph)
-
-    def to(self, device: torch.device | str) -> "RigBatch":
-        return RigBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 _RIG_TENSORS = tuple(field.name for field in fields(RigBatch) if field.name != "graph")

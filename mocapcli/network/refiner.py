@@ -18,6 +18,7 @@ from mocapcli.network.attention import GraphTransformer
 from mocapcli.network.encoder import normalised, sample_features
 from mocapcli.network.graph import gather_parents, sum_children
 from mocapcli.network.kinematics import matrix_to_rotation_vector, world_to_local_rotations
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigBatch
 from mocapcli.network.refiner_body import LOOK_CHANNELS, Look
 from mocapcli.network.refiner_pose import View, World, moves_of
@@ -54,7 +55,7 @@ class RefinerConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Scene(OnDevice):
     """What does not change between iterations."""
 
     crops: Float[Tensor, "batch frames 4 side side"]

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigBatch, RigReference, pad_joints, reference_of_rig
 from mocapcli.network.refiner_pose import View, World
 from mocapcli.network.refiner_solve import seen_points
@@ -60,15 +61,12 @@ class Body:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Look(OnDevice):
     """Bodies drawn in a pose, and their surface points in camera axes (sizes)."""
 
     images: Float[Tensor, "batch frames channels side side"]
     points: Float[Tensor, "batch frames points 3"]
     seen: Bool[Tensor, "batch frames points"]
-
-    def to(self, device: torch.device | str) -> "Look":
-        return Look(self.images.to(device), self.points.to(device), self.seen.to(device))
 
 
 def sample_surface(model: Model, joints: int, count: int = SAMPLED_POINTS) -> SurfaceSample:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mocapcli.network.graph import DepthLevels, fold_levels
 from mocapcli.network.kinematics import affine, matrix_to_rotation_vector, world_to_local_rotations
+from mocapcli.network.on_device import OnDevice
 
 World = Float[Tensor, "batch frames joints 4 4"]
 Vectors = Float[Tensor, "batch frames joints 3"]
@@ -21,15 +22,12 @@ NEAREST = 0.05  # sizes in front of the camera; what is nearer is projected as i
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class View(OnDevice):
     """How a crop sees: focal length and principal point in half sides of the crop, y down."""
 
     focal: Float[Tensor, "batch frames"]
     middle: Float[Tensor, "batch frames 2"]
     up: Float[Tensor, "batch frames 3"]  # against gravity, in camera axes
-
-    def to(self, device: torch.device | str) -> "View":
-        return View(self.focal.to(device), self.middle.to(device), self.up.to(device))
 
     def project(self, points: Float[Tensor, "batch frames points 3"]) -> Float[Tensor, "batch frames points 2"]:
         """Places in the crop, -1 … 1."""

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch.nn import functional
 
 from mocapcli.errors import InvalidDataError
+from mocapcli.in_threads import in_threads
 from mocapcli.network.reference import batch_rigs
 from mocapcli.network.refiner import Refiner, Scene
 from mocapcli.network.refiner_body import Body, from_camera, look_at, surface_weights, to_camera, view_of
@@ -15,7 +16,6 @@ from mocapcli.network.refiner_pose import World
 from mocapcli.network.refiner_settle import settle
 from mocapcli.network.threads import at_once
 from mocapcli.render.camera import Camera
-from mocapcli.side_by_side import side_by_side
 
 RUN = 48  # frames refined at a time …
 MARGIN = 8  # … and seen besides on either side, so that seams do not show
@@ -45,7 +45,7 @@ def refine_world(
         return kept, better[kept.start - low : kept.stop - low]
 
     threads = at_once(next(refiner.parameters()).device)
-    for kept, better in side_by_side(refine_from, range(0, len(world) if iterations else 0, RUN), threads):
+    for kept, better in in_threads(refine_from, range(0, len(world) if iterations else 0, RUN), threads):
         refined[kept] = better
     refined[~seen] = world[~seen]
     return refined

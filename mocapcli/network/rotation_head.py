@@ -34,8 +34,8 @@ from mocapcli.network.whole_pose import settle_pose
 
 Points = Float[Tensor, "batch frames joints 3"]
 Rotations = Float[Tensor, "batch frames joints 3 3"]
-BELIEVED = 0.05  # radians: how far joints are from where a network says that has learnt nothing yet …
-LEAST_AND_MOST = (-4.0, 3.0)  # … and the logarithms of the shares of it that one may say which has
+BELIEVED = 0.05  # radians: how far off joints are believed to be by a head that has learnt nothing;
+LEAST_AND_MOST = (-4.0, 3.0)  # one that has may say e^this times as much
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from mocapcli.side_by_side import MOST
+from mocapcli.in_threads import MOST
 
 
 @contextmanager

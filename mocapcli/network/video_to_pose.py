@@ -7,7 +7,7 @@ is guessed; later rounds are told that and a facing (the true one in training, a
 right, front and back need not be averaged.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Num
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from mocapcli.network.attention import GraphTransformer
 from mocapcli.network.encoder import build_encoder, sample_features, unit
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import NameEmbedding, RigBatch
 from mocapcli.network.views import YAW_BINS, bins_to_yaw, centre_of, lift, tilt_matrix, tip_matrix, turn_matrix
 
@@ -31,7 +32,7 @@ class VideoToPoseConfig:
     """Sizes; saved with the weights."""
 
     encoder: str = "small"
-    encoder_source: str = ""  # folder or name of pretrained weights, for encoders that have any
+    encoder_source: str = ""  # pretrained weights, for encoders that have any: a folder, a name or (imagenet) a file
     channels: int = 96
     heads: int = 4
     rounds: int = 2
@@ -41,16 +42,13 @@ class VideoToPoseConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceViews:
+class ReferenceViews(OnDevice):
     """Renders of each rig in its reference pose, and where its joints lie in them."""
 
     crops: Num[Tensor, "batch views 4 side side"]
     places: Float[Tensor, "batch views joints 2"]
     depth: Float[Tensor, "batch views joints"]  # towards the viewer, in sizes
     yaw: Float[Tensor, "batch views"]
-
-    def to(self, device: torch.device | str) -> "ReferenceViews":
-        return ReferenceViews(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)

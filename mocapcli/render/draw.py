@@ -18,7 +18,7 @@ from mocapcli.render.surface import owned
 
 Pictures = UInt8[np.ndarray, "frames height width channels"]
 Colours = Sequence[int] | Int[np.ndarray, "_ 3"] | Float[np.ndarray, "_ 3"] | UInt8[np.ndarray, "_ 3"]
-BONE, JOINT, TRAIL = (255, 170, 0), (30, 30, 30), (0, 140, 255)
+BONE, JOINT = (255, 170, 0), (30, 30, 30)
 
 
 def project_joints(
@@ -71,25 +71,6 @@ def draw_skeleton(
     chosen = palette[child] if palette.ndim == 2 else bone_colours
     draw_lines(images, pixels[:, child], pixels[:, parents[child]], chosen, thick)
     draw_dots(images, pixels, joint_colours, 2.0 * thick)
-
-
-def draw_trails(
-    images: Pictures,
-    pixels: Float[np.ndarray, "frames joints 2"],
-    length: int = 20,
-    colours: Colours = TRAIL,
-    width: Number | None = None,
-) -> None:
-    """Where each joint was in the last `length` frames, older parts fainter.
-
-    `pixels` are of a still camera; where the camera moves, project the older world positions with each frame's own.
-    """
-    thick = max(1.0, min(images.shape[1:3]) / 200) if width is None else float(width)
-    frames = len(pixels)
-    for age in range(min(length, frames - 1), 0, -1):
-        shown = slice(age, frames)
-        older, newer = pixels[: frames - age], pixels[1 : frames - age + 1]
-        draw_lines(images[shown], older, newer, colours, thick, 1.0 - (age - 1) / length)
 
 
 @compiled

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from mocapcli.errors import InvalidDataError
-from mocapcli.side_by_side import stack_each
+from mocapcli.in_threads import stack_each
 from mocapcli.subject.background import refine_edges
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from mocapcli.errors import InvalidDataError, UsageError
+from mocapcli.in_threads import stack_each
 from mocapcli.render.camera import Camera
-from mocapcli.side_by_side import stack_each
 from mocapcli.subject.choose import REMEDY, choose_segmenter
 from mocapcli.subject.cut import cut_crop
 from mocapcli.subject.follow import Follower, Track, subjects_of

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
-from mocapcli.side_by_side import stack_each
+from mocapcli.in_threads import stack_each
 from mocapcli.subject.background import Background, changes, model_background, noise_of
 from mocapcli.subject.clean import clean
 from mocapcli.subject.kernels import agree

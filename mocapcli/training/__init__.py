@@ -1,1 +1,1 @@
-"""Training: endless samples rendered from rigs, one visible loop, and adaptation to a single rig."""
+"""Training: endless samples rendered from rigs, and one visible loop. (`adapting` learns a single rig.)"""

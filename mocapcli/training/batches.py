@@ -1,30 +1,21 @@
 """Samples to tensors: crops, the rig they show, and stage 1's targets in camera axes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, pad_joints
 from mocapcli.network.video_to_pose import ReferenceViews
 from mocapcli.network.views import centre_of, stance_of, tilt_matrix
 from mocapcli.render.camera import Camera
 from mocapcli.training.samples import REFERENCE_YAWS, ClipSample
-
-Moved = TypeVar("Moved", bound="OnDevice")
-
-
-class OnDevice:
-    """Frozen records of tensors that move together."""
-
-    def to(self: Moved, device: torch.device | str) -> Moved:
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        return type(self)(**{name: value.to(device) for name, value in values.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +42,7 @@ class Targets(OnDevice):
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(OnDevice):
     """What one training step sees."""
 
     crops: UInt8[Tensor, "batch frames 4 side side"]
@@ -75,10 +66,6 @@ class Batch:
     def frame_mask(self) -> Bool[Tensor, "batch frames"]:
         """For attention along time: single pictures see no other."""
         return torch.full(self.tangent.shape, self.moving, device=self.tangent.device)
-
-    def to(self, device: torch.device | str) -> "Batch":
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: value.to(device) if hasattr(value, "to") else value for name, value in values.items()})
 
 
 def collate(references: Sequence[RenderedReference], samples: Sequence[ClipSample], moving: bool = True) -> Batch:

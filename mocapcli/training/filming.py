@@ -6,6 +6,7 @@ import numpy as np
 
 from mocapcli.data.appearance import Appearance
 from mocapcli.data.noise import drift
+from mocapcli.kinematics import affine
 from mocapcli.network.reference import reference_of_rig
 from mocapcli.training.batches import RenderedReference
 from mocapcli.training.config import DataConfig
@@ -30,9 +31,8 @@ def render_reference(rig: SceneRig, random: np.random.Generator | None, side: in
     reference = reference_of_rig(asset.rig, motion, frame)
     if not reference.deforms.any():
         reference = replace(reference, deforms=np.ones(reference.joints, bool))
-    world = np.tile(np.eye(4), (reference.joints, 1, 1))
-    world[:, :3, :3], world[:, :3, 3] = reference.reference_rotations, reference.reference_positions
-    crops, cameras = rig.reference_views(world, side)
+    known = affine(reference.reference_rotations, reference.reference_positions)
+    crops, cameras = rig.reference_views(known, side)
     return RenderedReference(reference, crops, tuple(cameras))
 
 

@@ -13,6 +13,7 @@ from mocapcli.data import compact
 from mocapcli.data.windows import random_of, training_part
 from mocapcli.kinematics import motion_world, polar, resize_pose
 from mocapcli.network.imaginer import Imaginer, Turns, posed, turns_of
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.whole_pose import places_of
 from mocapcli.training.poses import lengths_beyond
@@ -30,7 +31,7 @@ JUDGED = 64  # poses imagined of a rig, among which each real one looks for the 
 
 
 @dataclass(frozen=True, eq=False)
-class ImagineBatch:
+class ImagineBatch(OnDevice):
     """Poses of several rigs."""
 
     rig: RigBatch
@@ -38,10 +39,6 @@ class ImagineBatch:
     weights: Float[Tensor, "batch joints"]
     noise: Turns  # where each pose's way begins …
     time: Float[Tensor, "batch poses"]  # … and how much of it, 0 to 1, lies behind
-
-    def to(self, device: torch.device | str) -> "ImagineBatch":
-        values = (self.world, self.weights, self.noise, self.time)
-        return ImagineBatch(self.rig.to(device), *(value.to(device) for value in values))
 
 
 @dataclass(frozen=True, eq=False)

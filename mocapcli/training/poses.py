@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from mocapcli.kinematics import local_to_world, quat_to_matrix, rest_world
+from mocapcli.kinematics import affine, local_to_world, quat_to_matrix, rest_world
 from mocapcli.types import Motion, Skeleton
 
 Rotations = Float[np.ndarray, "frames joints 3 3"]
@@ -212,9 +212,7 @@ def pose_world(
     skeleton: Skeleton, local: Rotations, translations: Float[np.ndarray, "*frames joints 3"]
 ) -> Float[np.ndarray, "frames joints 4 4"]:
     """World matrices of local rotation matrices."""
-    under = np.zeros((*local.shape[:2], 4, 4))
-    under[..., :3, :3], under[..., :3, 3], under[..., 3, 3] = local, translations, 1.0
-    return local_to_world(skeleton.parents, under)
+    return local_to_world(skeleton.parents, affine(local, translations))
 
 
 def vectors_to_matrices(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:

@@ -23,6 +23,7 @@ from mocapcli.data.windows import random_of
 from mocapcli.kinematics import quat_to_matrix
 from mocapcli.network.encoder import sample_features, unit
 from mocapcli.network.graph import build_levels
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import batch_rigs, pad_joints
 from mocapcli.network.refiner import Correction, Refiner, Scene
 from mocapcli.network.refiner_body import Body, Look, look_at, surface_weights, to_camera, view_of
@@ -56,7 +57,7 @@ FARTHEST = 1.0  # half sides or sizes: flow beyond it counts no more
 
 
 @dataclass(frozen=True, eq=False)
-class RefineBatch:
+class RefineBatch(OnDevice):
     """Clips, the bodies to be fitted, where they start and where they should end (camera axes, sizes)."""
 
     bodies: tuple[Body, ...]
@@ -66,12 +67,6 @@ class RefineBatch:
     goal: Look  # the bodies as they should stand
     canonical: Float[Tensor, "batch points 3"]  # of the surface points
     flow_only: bool = False  # nothing but where points go is to be learnt yet
-
-    def to(self, device: torch.device | str) -> "RefineBatch":
-        scene = self.scene
-        moved = Scene(scene.crops.to(device), scene.rig.to(device), scene.view.to(device), scene.weights.to(device))
-        rest = (self.start.to(device), self.truth.to(device), self.goal.to(device), self.canonical.to(device))
-        return RefineBatch(self.bodies, moved, *rest, self.flow_only)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import infer
 from mocapcli.capturing.refine import upright_cameras
-from mocapcli.kinematics import quat_to_matrix
+from mocapcli.kinematics import compose
 from mocapcli.network.model import MotionNetwork, load_network
 from mocapcli.network.refiner_body import to_camera
 from mocapcli.render.camera import Camera
@@ -46,9 +46,7 @@ class Seer:
             pose = infer(self.network, self.reference, clip, full)
             level = upright_cameras(clip, full, pose.pitch)
         assert pose.rotations is not None and pose.placed is not None
-        world = np.tile(np.eye(4), (*pose.placed.shape[:2], 1, 1))
-        world[..., :3, :3], world[..., :3, 3] = quat_to_matrix(pose.rotations), pose.placed
-        start = to_camera(world, level, self.reference.rig.size)
+        start = to_camera(compose(pose.rotations, pose.placed), level, self.reference.rig.size)
         return start if degrees_off(start, truth, self.reference.rig.deforms) < LOST else None
 
 

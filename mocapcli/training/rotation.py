@@ -17,7 +17,8 @@ from mocapcli.data.appearance import bone_factors, other_body
 from mocapcli.data.cache import Entry
 from mocapcli.data.noise import drift
 from mocapcli.data.windows import random_of
-from mocapcli.kinematics import motion_world
+from mocapcli.kinematics import about_vertical, motion_world
+from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.rotation_head import RotationHead, RotationOutput
 from mocapcli.network.shared_motion import without_measured_noise
@@ -39,18 +40,13 @@ BESIDE_DEFORMING = 0.1  # weight of joints that deform nothing
 
 
 @dataclass(frozen=True, eq=False)
-class RotationBatch:
+class RotationBatch(OnDevice):
     """Clips of several rigs; lengths in sizes."""
 
     rig: RigBatch
     positions: Float[Tensor, "batch frames joints 3"]  # with noise, or with what is left of it
     noise: Float[Tensor, "batch frames joints"]  # what the network is told of it
     world: Float[Tensor, "batch frames joints 3 3"]  # the truth
-
-    def to(self, device: torch.device | str) -> "RotationBatch":
-        return RotationBatch(
-            self.rig.to(device), self.positions.to(device), self.noise.to(device), self.world.to(device)
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +187,7 @@ def _vary(
         positions, turns = positions @ mirror, mirror @ turns @ mirror
     for together in (True, False):
         if random.random() < 0.4:
-            yaw = _turn(float(random.uniform(-np.pi, np.pi)))
+            yaw = about_vertical(float(random.uniform(-np.pi, np.pi)))
             if together:
                 reference = map_reference(reference, yaw, np.eye(3))
             positions, turns = positions @ yaw.T, yaw @ turns
@@ -206,11 +202,6 @@ def map_reference(reference: RigReference, left: np.ndarray, right: np.ndarray) 
         reference_positions=reference.reference_positions @ left.T,
         reference_rotations=left @ reference.reference_rotations @ right,
     )
-
-
-def _turn(angle: float) -> np.ndarray:
-    cosine, sine = np.cos(angle), np.sin(angle)
-    return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
 
 
 def frames_of(motion: Motion, chosen: np.ndarray) -> Motion:

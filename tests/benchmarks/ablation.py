@@ -1,6 +1,6 @@
 """What each part of the network is worth: small runs that differ in one thing, with the same budget each.
 
-`python tests/benchmarks/ablation.py CACHE -o FOLDER --steps 2000` prints a table and leaves ablation.csv
+`python tests/benchmarks/ablation.py --cache CACHE -o FOLDER --steps 2000` prints a table and leaves ablation.csv
 and a folder for each run (log.csv, curves.png). A run that was killed goes on where it was. Families that judge are
 those `mocap train` never trains on; with `--rig NAME` one rig alone is learnt, and judged by other pictures of it: from
 nothing to knowing which way it faces takes minutes then. Degrees and per cent: lower is better.
@@ -247,7 +247,7 @@ def report(table: list[dict[str, Any]], path: Path) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cache", type=Path)
+    parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--stage", choices=ROWS, default="rotation")
     parser.add_argument("--preset", default="tiny")

@@ -1,6 +1,7 @@
 """Are invented poses like those of clips? How far real poses are from the nearest of some invented ones.
 
-python tests/benchmarks/bench_poses.py MODEL --cache CACHE [--split unseen] [--poses 256] [--sheet FILE.jpg]
+python tests/benchmarks/bench_poses.py --cache CACHE [--model models/small] [--split unseen] [--poses 256]
+    [--sheet FILE.jpg]
 
 One rig of each family set aside for validation, or of each unseen one. Real poses (64 single frames of its clips, none
 of which anything here is told) are compared with so many that are bent limb by limb (`training/poses.py`), that are
@@ -46,7 +47,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("--model", type=Path, default=Path("models/small"))
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--split", choices=("validation", "unseen"), default="validation")
     parser.add_argument("--poses", type=int, default=256)

@@ -1,6 +1,7 @@
 """What stage 3 corrects, by iteration: poses that start off the truth, on families it was not trained on.
 
-`python tests/benchmarks/bench_refiner.py MODEL --cache CACHE [--split unseen] [--log RUN/log.csv --curves OUT.png]`
+`python tests/benchmarks/bench_refiner.py --cache CACHE [--model models/small] [--split unseen] [--log RUN/log.csv
+--curves OUT.png]`
 
 Starts are those of training (`training.refine_starts`) at fixed strengths; clips, cameras and starts depend on the seed
 alone. Degrees: local rotations of deforming joints, of the leaves among them, world rotations weighted by bone length.
@@ -57,7 +58,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("--model", type=Path, default=Path("models/small"))
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--split", choices=("unseen", "validation", "train"), default="unseen")
     parser.add_argument("--iterations", type=int, default=4)

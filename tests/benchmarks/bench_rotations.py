@@ -1,6 +1,6 @@
 """Stage 2 on positions with noise that is new in every frame, as the trial was judged, and that lasts.
 
-python tests/benchmarks/bench_rotations.py MODEL --cache CACHE [--split unseen | validation | train]
+python tests/benchmarks/bench_rotations.py [--model models/small] --cache CACHE [--split unseen | validation | train]
 
 The trial (0.6 million parameters, 25 minutes of a processor core) looked at every file of the unseen split, the first
 48 frames of each of its first eight clips, with noise that is new in every frame; means over files, all joints that
@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from mocapcli.data.cache import Cache, Entry, open_cache
 from mocapcli.data.windows import WINDOW_FRAMES, cut_motion, random_of
-from mocapcli.evaluation.cases import Case, measure_case, pose_of, subject_of
-from mocapcli.evaluation.positions import closed_form, correlated_noise, posed, run_head
+from mocapcli.evaluation.cases import Case, measure_case, pose_from_rotations, pose_of, subject_of
+from mocapcli.evaluation.positions import closed_form, correlated_noise, run_head
 from mocapcli.evaluation.records import METRICS
 from mocapcli.network.anchored import Settings
 from mocapcli.network.model import load_network
@@ -38,7 +38,7 @@ KINDS = ("new in every frame", "lasts for 0.15 s")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("--model", type=Path, default=Path("models/small"))
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--split", choices=("train", "validation", "unseen"), default="unseen")
     wanted = parser.parse_args()
@@ -81,7 +81,9 @@ def judged(cache: Cache, entry: Entry, methods: dict) -> np.ndarray:
             for level in LEVELS:
                 points = truth.positions + level * subject.size * noise
                 for row, method in methods.items():
-                    predictions[f"{kind} {level} {row}"] = posed(subject, method(points, reference), points)
+                    predictions[f"{kind} {level} {row}"] = pose_from_rotations(
+                        subject, method(points, reference), points
+                    )
         found = measure_case(Case(subject, truth, motion.fps, predictions), metrics)
         keys = [[["copy", *(f"{kind} {level} {row}" for row in methods)] for level in LEVELS] for kind in (0, 1)]
         clips.append([[[[found[key][name] for name in FIGURES] for key in row] for row in rows] for rows in keys])

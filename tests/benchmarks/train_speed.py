@@ -1,6 +1,6 @@
 """Frames a second of training, by preset and number of torch's threads; and on a GPU how busy it is.
 
-`python tests/benchmarks/train_speed.py [CACHE] --presets tiny small --threads 1 2 --stage pose`
+`python tests/benchmarks/train_speed.py [--cache CACHE] --presets tiny small --threads 1 2 --stage pose`
 
 Without a cache four creatures are made. Frames are pictures of stage 1, poses of stage 2. On a machine with other work
 to do only the last column tells much: it divides by the processor seconds that were used, not by the clock.
@@ -72,7 +72,7 @@ def measure(preset: str, threads: int, cache: Path, folder: Path, options: argpa
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cache", type=Path, nargs="?")
+    parser.add_argument("--cache", type=Path)
     parser.add_argument("--presets", nargs="+", default=["tiny", "small"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--stage", default="pose")

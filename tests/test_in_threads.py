@@ -11,10 +11,10 @@ from eval_helpers import TINY  # noqa: E402
 from mocapcli.capturing import looking  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
 from mocapcli.capturing.sight import Sight, see  # noqa: E402
+from mocapcli.in_threads import in_threads  # noqa: E402
 from mocapcli.network import refiner_run, threads  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.network.refiner_body import Body  # noqa: E402
-from mocapcli.side_by_side import side_by_side  # noqa: E402
 from mocapcli.subject.find import Crops  # noqa: E402
 from mocapcli.training.filming import reference_of  # noqa: E402
 from mocapcli.training.samples import SceneRig  # noqa: E402
@@ -32,11 +32,11 @@ def test_results_come_in_order_and_none_too_early() -> None:
             started.append(number)
         return number**2
 
-    results = side_by_side(square, iter(range(50)), most=2)
+    results = in_threads(square, iter(range(50)), most=2)
     assert next(results) == 0
     assert len(started) <= 3, "what nobody has asked for yet is not done: memory stays flat"
     assert list(results) == [number**2 for number in range(1, 50)]
-    assert list(side_by_side(square, [])) == []
+    assert list(in_threads(square, [])) == []
 
 
 def test_an_error_is_the_callers() -> None:
@@ -45,14 +45,14 @@ def test_an_error_is_the_callers() -> None:
             raise ValueError("three")
         return number
 
-    results = side_by_side(fail, range(9))
+    results = in_threads(fail, range(9))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         list(results)
 
 
 def test_who_stops_does_not_wait_for_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mocapcli.side_by_side.cores", lambda: 1)
+    monkeypatch.setattr("mocapcli.in_threads.cores", lambda: 1)
     started, go = list[int](), threading.Event()
 
     def wait(number: int) -> int:
@@ -60,7 +60,7 @@ def test_who_stops_does_not_wait_for_what_has_not_begun(monkeypatch: pytest.Monk
         go.wait(0.2)
         return number
 
-    results = side_by_side(wait, range(9))
+    results = in_threads(wait, range(9))
     assert next(results) == 0
     results.close()
     assert started == [0, 1], "the second was under way"

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 MOST = 4
 
 
-def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], most: int = MOST) -> Iterator[Result]:
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item], most: int = MOST) -> Iterator[Result]:
     """The results for all items, in order; no more are under way, or wait to be taken, than there are threads."""
     threads = min(most, cores())
     pool, coming = ThreadPoolExecutor(threads), deque[Future[Result]]()
@@ -31,4 +31,4 @@ def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], most
 
 def stack_each(function: Callable[[Item], Any], items: Iterable[Item]) -> np.ndarray:
     """The results for all items, in order, as one array."""
-    return np.stack(list(side_by_side(function, items)))
+    return np.stack(list(in_threads(function, items)))
