@@ -12,7 +12,7 @@ from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.match_film import Film
 from mocapcli.capturing.match_limbs import LIMBS, SLIGHT, WHOLE, limbs_of, path_of, try_limbs
 from mocapcli.capturing.match_pose import KNOT, Change, Start, between_knots, carry_points
-from mocapcli.capturing.matching import RUN, STEPS, Matcher, how_alike, match, steps_of
+from mocapcli.capturing.matching import RUN, STEPS, TRIES, Matcher, how_alike, match, steps_of
 from mocapcli.capturing.models import load_model
 from mocapcli.capturing.turning import bones_of
 from mocapcli.kinematics import carried, matrix_to_quat, quat_to_matrix
@@ -361,3 +361,26 @@ def test_a_limb_is_found_in_a_pose_that_it_has_elsewhere_in_the_clip(
     around = [each - each[:, :1] for each in (folded[1], known[1], told)]
     off_by = [np.linalg.norm(each - around[0], axis=-1)[late].mean() for each in around[1:]]
     assert off_by[1] < 0.1 * off_by[0]
+
+
+@pytest.mark.parametrize(("gains", "times"), [([0.1] * 9, TRIES), ([0.1, 0.0, 0.1], 2), ([-0.1], 1)])
+def test_limbs_are_tried_again_as_long_as_that_helps(
+    matcher: Matcher, model: Model, reference: RigReference, monkeypatch: pytest.MonkeyPatch, gains, times: int
+) -> None:
+    """Every time from the best so far."""
+    rotations, placed = posed(reference, {}, 1)
+    crops, world = filmed(model, rotations, placed, reference.size), np.tile(np.eye(4), (1, reference.joints, 1, 1))
+    world[..., :3, :3], world[..., :3, 3] = rotations, placed
+    alike, begun_with = iter(np.cumsum([0.5, 0.1, *gains])), list[float]()
+
+    def shifted(change: Change, *_: object) -> bool:
+        begun_with.append(float(change.shift.detach().sum()))
+        change.shift.data.add_(1.0)
+        return True
+
+    monkeypatch.setattr(Matcher, "_begun", lambda self, task: [Change.none(task.start)])
+    monkeypatch.setattr(Matcher, "_descended", lambda self, change, task, steps=None: change)
+    monkeypatch.setattr(Matcher, "_likeness", lambda self, change, task: float(next(alike)))
+    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", shifted)
+    matcher.match([camera(reference.size)], crops, world)
+    assert begun_with == [3.0 * number for number in range(times)]

@@ -42,7 +42,7 @@ def rising(points: Points) -> Float[np.ndarray, "tried frames"]:
     """How much higher than usual each frame's lowest point is, were the camera held otherwise by what is tried."""
     _, up, near = np.moveaxis(points, -1, 0)
     low = np.stack([(np.cos(tried) * up + np.sin(tried) * near).min(axis=1) for tried in TRIED])
-    return low - np.median(low, axis=1, keepdims=True)
+    return np.asarray(low - np.median(low, axis=1, keepdims=True))
 
 
 def share_of_camera(leans: Float[np.ndarray, " frames"], rises: Float[np.ndarray, "tried frames"]) -> float:

@@ -7,7 +7,7 @@ pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig i
 
 That is begun with the body as it stands, turned a little aside, leaning over, lying, and upside down; from knot to knot
 the most promising start is gone on with. Then limbs are tried in other poses, and swung on from the best of those
-(`match_limbs`). What does not look more like the film than before is thrown away.
+(`match_limbs`), up to three times. What does not look more like the film than before is thrown away.
 """
 
 import math
@@ -60,6 +60,7 @@ TURNED = (
     *(((0.0, 0.0, side), 0.02) for side in (-SIDE, SIDE, BACK)),
 )
 STEPS, DRAWN = 60, 15  # of the optimiser before and after limbs are tried, and how many until the rig is drawn anew
+TRIES = 3  # times that limbs are tried, as long as that makes the rig look more like the film
 RATES = (0.1, 0.02, 0.01, 0.01)  # of whitened angles, the body's turn, its shift, bones' lengths
 FADE = 0.9  # of the rates, until the end
 RUN, OVERLAP = 48, 12  # frames matched together
@@ -157,11 +158,15 @@ class Matcher:
         some = whole.every(EVERY)
         before = self._likeness(Change.none(whole.start), whole)
         begun = [self._descended(change, some) for change in self._begun(whole.at_knots())]
-        judged = [(self._likeness(change, whole), change) for change in begun]
-        change = max(judged, key=itemgetter(0))[1].copy()
-        if try_limbs(change, whole.start, self.figure, whole.film, self.limbs):
-            judged.append((self._likeness(self._descended(change, some), whole), change))
-        likeness, change = max(judged, key=itemgetter(0))
+        likeness, change = max(((self._likeness(each, whole), each) for each in begun), key=itemgetter(0))
+        for _ in range(TRIES):
+            other = change.copy()
+            if not try_limbs(other, whole.start, self.figure, whole.film, self.limbs):
+                break
+            found = self._likeness(self._descended(other, some), whole)
+            if found <= likeness:
+                break
+            likeness, change = found, other
         if not likeness >= before + BETTER * (1 - before):
             return world, float(self.figure.likeness_of(whole.film, world).mean())
         return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
