@@ -131,6 +131,7 @@ def test_models_that_will_not_do(capsys, folder: Path, tmp_path: Path, monkeypat
         (("-o", "{}/a.glb", "--filter", "nonsense"), 2, "no filter"),
         (("-o", "{}/a.glb", "--start", "3", "--end", "2"), 2, "empty"),
         (("-o", "{}/a.glb", "--fov", "500"), 2, "--fov"),
+        (("-o", "{}/a.glb", "--device", "abacus"), 2, "no device 'abacus'"),
         (("-o", "{}/a.glb", "--segment", "nonsense"), 1, "nonsense"),
         (("-o", "{}/a.glb", "--reference", "nowhere.bvh:3"), 1, "nowhere.bvh"),
         (("-o", "{}/a.glb", "--reference", "{rig}:9999"), 2, "no frame 9999"),

@@ -17,6 +17,7 @@ from mocapcli.solving.api import SolveOptions
 
 CAPTURE = {
     "--model": ("other", "model", "other"),
+    "--device": ("cpu", "device", "cpu"),
     "--adapt": ("7m", "adapt", "7m"),
     "--adapter": ("a.mocap", "adapter", Path("a.mocap")),
     "--reference": ("r.glb:3", "reference", "r.glb:3"),
@@ -85,6 +86,15 @@ def test_every_option_of_a_capture_arrives(capsys, monkeypatch: pytest.MonkeyPat
     ((video, rig, options), _) = recorder.asked[0]
     assert (video, rig) == (Path("walk.mp4"), Path("rig.glb"))
     assert asdict(options) == heard(CAPTURE)  # none is left out here
+
+
+def test_what_the_gpu_cannot_do_is_one_line_with_a_way_out(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nmore of it")
+
+    monkeypatch.setattr("mocapcli.capturing.api.capture_video", full)
+    code, _, err = run(capsys, "capture", "walk.mp4", "--rig", "rig.glb", "-o", "out.glb")
+    assert code == 1 and "CUDA out of memory" in err and "--device cpu" in err and len(err.splitlines()) == 1
 
 
 def test_every_option_of_a_solution_arrives(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
