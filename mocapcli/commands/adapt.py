@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mocapcli.commands.shared import DeviceOption, ModelOption, ReferenceOption
+
 if TYPE_CHECKING:
     from mocapcli.adapting.adapt import Progress
 
@@ -23,18 +25,10 @@ def adapt(
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(help="Time to learn.", min=0.05)] = 5.0,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME|DIR", help="A trained model. Default: the one that comes with mocap.")
-    ] = None,
+    model: ModelOption = None,
     clips: Annotated[bool, typer.Option("--clips/--no-clips", help="Learn from the rig's own clips too.")] = True,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE[:FRAME]",
-            help="A frame that shows the rig in a pose known to be right. Default: its first clip's first.",
-        ),
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")] = None,
+    reference: ReferenceOption = None,
+    device: DeviceOption = None,
     threads: Annotated[int, typer.Option(help="Cores to use, 16 at the most; 0: all.", min=0)] = 0,
 ) -> None:
     """Learn one rig before capturing, from pictures drawn of it in ever new poses.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mocapcli.commands import capture_options as ask
-from mocapcli.commands.shared import KeepClipsOption
+from mocapcli.commands.shared import DeviceOption, KeepClipsOption, ModelOption, ReferenceOption
 from mocapcli.console import note, warnings_as_notes
 from mocapcli.errors import UsageError
 
@@ -20,11 +20,11 @@ def capture(
     videos: ask.Videos,
     rigs: ask.Rigs,
     output: ask.Output = None,
-    model: ask.Model = None,
-    device: ask.Device = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
     adapt: ask.Adapt = "3m",
     adapter: ask.Adapter = None,
-    reference: ask.Reference = None,
+    reference: ReferenceOption = None,
     start: ask.Start = None,
     end: ask.End = None,
     fps: ask.Fps = None,

@@ -23,10 +23,6 @@ Output = Annotated[
         show_default=False,
     ),
 ]
-Model = Annotated[
-    str | None, typer.Option(metavar="NAME|DIR", help="A trained model. Default: the one that comes with mocap.")
-]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")]
 Adapt = Annotated[
     str,
     typer.Option(
@@ -37,13 +33,6 @@ Adapt = Annotated[
 ]
 Adapter = Annotated[
     Path | None, typer.Option(metavar="FILE", help="What mocap adapt RIG -o FILE learnt, instead of --adapt.")
-]
-Reference = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE[:FRAME]",
-        help="A frame that shows the rig in a pose known to be right. Default: its first clip's first.",
-    ),
 ]
 Start = Annotated[float | None, typer.Option(help="First second of the video.", min=0)]
 End = Annotated[float | None, typer.Option(help="Last second of the video.", min=0)]

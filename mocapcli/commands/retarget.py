@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from mocapcli.retarget.plan import Plan
     from mocapcli.types import Asset
 
+PairsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="PAIR|FILE",
+        help="JOINT=SOURCE (RIG's joint, IN's joint), JOINT= (stays at rest), or a .json, .toml, .csv file of "
+        "such pairs; may be repeated. Joints not told are matched by name, then by topology.",
+    ),
+]
+RestOption = Annotated[
+    Literal["align", "keep"],
+    typer.Option(
+        help="align: an arm that hangs in IN hangs on RIG, whatever their rest poses. keep: limbs turn as far as "
+        "in IN, from RIG's own rest pose."
+    ),
+]
+
 
 def retarget(
     source: Annotated[Path, typer.Argument(metavar="IN", help="File with the animation.", show_default=False)],
@@ -28,26 +45,12 @@ def retarget(
         list[str] | None,
         typer.Option(help="Clip by name or number (see mocap info); may be repeated. Default: all.", metavar="NAME"),
     ] = None,
-    pairs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="PAIR|FILE",
-            help="JOINT=SOURCE (RIG's joint, IN's joint), JOINT= (stays at rest), or a .json, .toml, .csv file of "
-            "such pairs; may be repeated. Joints not told are matched by name, then by topology.",
-        ),
-    ] = None,
+    pairs: PairsOption = None,
     list_pairs: Annotated[bool, typer.Option("--list", help="Show who would drive whom; write nothing.")] = False,
     up: Annotated[
         Literal["y", "z"], typer.Option(help="Axis that points up in IN, where the format does not say.")
     ] = "y",
-    rest: Annotated[
-        Literal["align", "keep"],
-        typer.Option(
-            help="align: an arm that hangs in IN hangs on RIG, whatever their rest poses. keep: limbs turn as far as "
-            "in IN, from RIG's own rest pose."
-        ),
-    ] = "align",
+    rest: RestOption = "align",
     names: Annotated[bool, typer.Option("--names/--no-names", help="Whether names count before topology.")] = True,
     filters: Annotated[
         list[str] | None,

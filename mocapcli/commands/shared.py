@@ -8,6 +8,17 @@ import typer
 
 SHOWN = 12  # names in a line
 
+ModelOption = Annotated[
+    str | None, typer.Option(metavar="NAME|DIR", help="A trained model. Default: the one that comes with mocap.")
+]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE[:FRAME]",
+        help="A frame that shows the rig in a pose known to be right. Default: its first clip's first.",
+    ),
+]
 KeepClipsOption = Annotated[
     bool,
     typer.Option("--keep-clips", help="Write RIG's own clips too, behind the new one. Default: the new one alone."),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mocapcli.commands.shared import DeviceOption
 from mocapcli.installed import need_network
 
 SettingsOption = Annotated[
@@ -14,6 +15,15 @@ SettingsOption = Annotated[
         metavar="NAME=VALUE",
         help="One setting, such as lr=1e-4; may be repeated. --list-settings shows all.",
     ),
+]
+ThreadsOption = Annotated[
+    int,
+    typer.Option(
+        help="Torch's threads, each process. More than one rarely helps: start more processes instead.", min=1
+    ),
+]
+ListOption = Annotated[
+    bool, typer.Option("--list-settings", help="Print every setting of this run, as a file for --config.")
 ]
 
 
@@ -35,16 +45,9 @@ def train(
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this time, with weights ready to use.", min=0.0)
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda. Default: a GPU if there is one.")] = None,
-    threads: Annotated[
-        int,
-        typer.Option(
-            help="Torch's threads, each process. More than one rarely helps: start more processes instead.", min=1
-        ),
-    ] = 1,
-    list_settings: Annotated[
-        bool, typer.Option("--list-settings", help="Print every setting of this run, as a file for --config.")
-    ] = False,
+    device: DeviceOption = None,
+    threads: ThreadsOption = 1,
+    list_settings: ListOption = False,
 ) -> None:
     """Train one stage, or two at once. A run that was stopped, however hard, goes on where it was.
 
