@@ -60,6 +60,12 @@ class Start:
         return int(torch.nonzero(self.roots)[0, 0])
 
     @property
+    def middle(self) -> Float[Tensor, "knots 3"]:
+        """Of the body at each knot, from that root."""
+        places = self.places[0, self.knot_frames]
+        return places.mean(1) - places[:, self.first]
+
+    @property
     def knot_frames(self) -> list[int]:
         """The frame next to each knot."""
         frames, knots = self.knots.shape
@@ -88,9 +94,7 @@ class Change:
         shapes = ((knots, angles), (knots, 3), (knots, 3), (joints, 1))
         white, turn, shift, longer = (torch.zeros(shape).to(start.places) for shape in shapes)
         turn[:] = torch.tensor(turned)
-        places = start.places[0, start.knot_frames]
-        middle = places.mean(1) - places[:, start.first]
-        shift += middle - (roma.rotvec_to_rotmat(turn) @ middle[..., None])[..., 0]
+        shift += start.middle - turned_by(turn, start.middle)
         return cls(*(part.requires_grad_() for part in (white, turn, shift, longer)))
 
     @property
@@ -110,6 +114,13 @@ class Change:
 
     def copy(self) -> "Change":
         return Change(*(part.detach().clone().requires_grad_() for part in self.parts))
+
+    def share(self, start: Start, much: float) -> "Change":
+        """A part of the way: angles and the turn by as much, and the body's middle moved by as much."""
+        turn, middle = much * self.turn, start.middle
+        moved = self.shift + turned_by(self.turn, middle) - middle
+        shift = much * moved + middle - turned_by(turn, middle)
+        return Change(*(part.detach() for part in (much * self.white, turn, shift, much * self.longer)))
 
     def pose(
         self, start: Start, plain: bool = False, white: Float[Tensor, "frames angles"] | None = None
@@ -133,6 +144,12 @@ class Change:
         moved = 0.2 * self.turn.square().mean() + 2.0 * self.shift.square().mean()
         total: Tensor = 0.2 * (start.white + start.knots @ self.white).square().mean() + moved + rough
         return total + 1.25 * self.longer.square().mean()
+
+
+def turned_by(turn: Float[Tensor, "knots 3"], points: Float[Tensor, "knots 3"]) -> Float[Tensor, "knots 3"]:
+    """By rotation vectors."""
+    turned: Tensor = (roma.rotvec_to_rotmat(turn) @ points[..., None])[..., 0]
+    return turned
 
 
 def between_knots(frames: int) -> Float[Tensor, "frames knots"]:

@@ -7,13 +7,12 @@ pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig i
 
 That is begun with the body as it stands, turned a little aside, leaning over, lying, and upside down; from knot to knot
 the most promising start is gone on with. Then limbs are tried in other poses, and swung on from the best of those
-(`match_limbs`), up to three times. What does not look more like the film than before is thrown away.
+(`match_limbs`), up to three times. The less more the rig looks like the film then, the less of the way it goes.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from threading import Lock
 
 import numpy as np
@@ -67,7 +66,8 @@ RUN, OVERLAP = 48, 12  # frames matched together
 EVERY = 2  # frames apart are those that are asked: half a knot
 POINTS = 400  # of the surface
 LOOKED_AT = 24  # frames, to say how alike a whole clip is
-BETTER = 0.1  # of what likeness lacks is to be gained, or the pose stays as it was
+OVER = 0.03  # of what likeness lacks is to be gained by lying or being upside down
+BETTER = 0.1  # of what likeness lacks is to be gained for all of the change; less of it brings as much less
 
 
 def steps_of(network: MotionNetwork, asked: int | None) -> int:
@@ -153,12 +153,26 @@ class Matcher:
         return self.weights.device
 
     def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> tuple[Matrices, float]:
-        """World matrices (metres) that look more like the crops, or those given; and how much they look like them."""
+        """World matrices (metres) that look more like the crops than those given; and how much they look like them."""
         whole = self._task(cameras, crops, world)
-        some = whole.every(EVERY)
         before = self._likeness(Change.none(whole.start), whole)
+        likeness, change = self._most_alike(whole)
+        share = (likeness - before) / max(BETTER * (1 - before), 1e-9)
+        if not share > 0:  # nor where it is no number
+            return world, float(self.figure.likeness_of(whole.film, world).mean())
+        if share < 1:
+            change = change.share(whole.start, share)
+            likeness = self._likeness(change, whole)
+        return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
+
+    def _most_alike(self, whole: "_Task") -> tuple[float, Change]:
+        """What was found, and how much it looks like the film."""
+        some = whole.every(EVERY)
         begun = [self._descended(change, some) for change in self._begun(whole.at_knots())]
-        likeness, change = max(((self._likeness(each, whole), each) for each in begun), key=itemgetter(0))
+        (likeness, change), *over = ((self._likeness(each, whole), each) for each in begun)
+        for found, other in over:
+            if found > likeness + OVER * (1 - likeness):
+                likeness, change = found, other
         for _ in range(TRIES):
             other = change.copy()
             if not try_limbs(other, whole.start, self.figure, whole.film, self.limbs):
@@ -167,9 +181,7 @@ class Matcher:
             if found <= likeness:
                 break
             likeness, change = found, other
-        if not likeness >= before + BETTER * (1 - before):
-            return world, float(self.figure.likeness_of(whole.film, world).mean())
-        return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
+        return likeness, change
 
     @torch.no_grad()
     def _task(self, cameras: list[Camera], crops: Crops, world: Matrices) -> "_Task":
@@ -185,8 +197,8 @@ class Matcher:
         return _Task(start, points @ turns.transpose(-1, -2), film)
 
     def _begun(self, task: "_Task") -> list[Change]:
-        """Knot by knot the most promising of some turns of the whole body, after half of the steps; of all of them and,
-        where that is something else, of those that stand or lean.
+        """Knot by knot the most promising of some turns of the whole body, after half of the steps: of those that stand
+        or lean and, where that is something else, of all of them.
 
         One that stands may lie before the clip is over.
         """
