@@ -22,7 +22,9 @@ from mocapcli.training.batches import RenderedReference
 from mocapcli.types import Rig
 
 LESS_ALIKE = 0.03  # than the first, in likeness: what is so before limbs are matched is not matched
-MORE_ALIKE = 0.02  # by which another facing must be so afterwards: the first is usually the right one
+# Of what likeness lacks another facing must gain so much afterwards: the first is usually the right one, and where
+# another body is filmed a wrong one may look a little better.
+MORE_ALIKE = 0.09
 Progress = Callable[[str, int, int], object]  # stage, frames just done, frames in all
 Tell = Callable[[str, int], object]
 
@@ -75,7 +77,8 @@ class Reader:
                 tell_again("", frames)  # what is left
                 return found
             again = self._laid(first, other, clip, full, partial(tell_again, ""))
-        return again if again.pose.likeness > found.pose.likeness + MORE_ALIKE else found
+        alike = found.pose.likeness
+        return again if again.pose.likeness > alike + MORE_ALIKE * (1 - alike) else found
 
     @property
     def again(self) -> int:

@@ -135,7 +135,6 @@ class LookRound(nn.Module):
         log_heat = functional.log_softmax(where.float(), dim=-1)
         heat, grid = log_heat.exp(), _grid(features)
         with torch.autocast(heat.device.type, enabled=False):  # half precision is too coarse for places
-            grid = grid.float()
             places, squares = (heat @ torch.cat([grid, grid.square()], dim=-1)).chunk(2, dim=-1)
         depth = (heat * depth_of).sum(-1, keepdim=True)
         blur = (squares - places.square()).clamp_min(1e-8).sum(-1, keepdim=True).sqrt()
@@ -291,8 +290,8 @@ def _pooled(tokens: Tokens, mask: Bool[Tensor, "batch joints"]) -> Float[Tensor,
 
 
 def _grid(features: Float[Tensor, "images channels rows columns"]) -> Float[Tensor, "pixels 2"]:
-    """Centres of feature cells, -1 … 1, x right and y down."""
+    """Centres of feature cells, -1 … 1, x right and y down; in full precision, whatever the features have."""
     rows, columns = features.shape[-2:]
-    y = (torch.arange(rows, device=features.device, dtype=features.dtype) + 0.5) / rows * 2 - 1
-    x = (torch.arange(columns, device=features.device, dtype=features.dtype) + 0.5) / columns * 2 - 1
+    y = (torch.arange(rows, device=features.device, dtype=torch.float32) + 0.5) / rows * 2 - 1
+    x = (torch.arange(columns, device=features.device, dtype=torch.float32) + 0.5) / columns * 2 - 1
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).flatten(0, 1)
