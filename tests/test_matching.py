@@ -7,110 +7,22 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from mocapcli.capturing.clip import CropClip
-from mocapcli.capturing.inference import PoseTrack
+from matching_helpers import FOLDED, FRAMES, SIDE, SWUNG, camera, clip_of, filmed, off, posed, track
 from mocapcli.capturing.match_film import Film
 from mocapcli.capturing.match_limbs import LIMBS, SLIGHT, WHOLE, limbs_of, path_of, try_limbs
 from mocapcli.capturing.match_pose import KNOT, Change, Start, between_knots, carry_points
-from mocapcli.capturing.matching import RUN, STEPS, TRIES, Matcher, how_alike, match, steps_of
-from mocapcli.capturing.models import load_model
+from mocapcli.capturing.matching import RUN, STEPS, Matcher, how_alike, match, steps_of
 from mocapcli.capturing.turning import bones_of
-from mocapcli.kinematics import carried, matrix_to_quat, quat_to_matrix
+from mocapcli.kinematics import carried, quat_to_matrix
 from mocapcli.network.kinematics import local_to_world_rotations
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.pose_prior import PosePrior
-from mocapcli.network.reference import RigReference, batch_rigs, reference_of_asset
+from mocapcli.network.reference import RigReference, batch_rigs
 from mocapcli.network.refiner_body import Body, surface_weights
-from mocapcli.render.camera import Camera
-from mocapcli.render.scene import Model, prepare, render
+from mocapcli.render.scene import Model
 from mocapcli.render.skinning import skin_points
-from mocapcli.subject.find import Crops
-from mocapcli.training.samples import with_mask
-from mocapcli.types import Asset
-from mocapcli.zoo import make_creature
 
-FRAMES, SIDE, FPS = 6, 96, 15.0
-SWUNG = {21: -30.0, 33: -30.0}  # joint, degrees: neck and tail
-FOLDED = {33: -110.0}  # farther than gradients reach
-
-
-@pytest.fixture(scope="module")
-def network() -> MotionNetwork:
-    """The one that ships: what matching needs of it was taught by photographs."""
-    return load_model("small").network.eval()
-
-
-@pytest.fixture(scope="module")
-def asset() -> Asset:
-    return make_creature(3, "quadruped")
-
-
-@pytest.fixture(scope="module")
-def model(asset: Asset) -> Model:
-    return prepare(asset.rig)
-
-
-@pytest.fixture(scope="module")
-def reference(asset: Asset) -> RigReference:
-    return reference_of_asset(asset)
-
-
-@pytest.fixture(scope="module")
-def matcher(network: MotionNetwork, model: Model, reference: RigReference) -> Matcher:
-    found = Matcher.of(network, model, reference)
-    assert found is not None and found.steps == STEPS
-    return found
-
-
-def posed(reference: RigReference, turns: dict[int, float], frames: int = FRAMES) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations and joints (metres), side on before the camera; joints and all below turned in the picture."""
-    aside = Rotation.from_euler("y", 90, degrees=True).as_matrix()
-    rotations = np.tile(aside @ reference.reference_rotations, (frames, 1, 1, 1))
-    for joint, degrees in turns.items():
-        below = [one for one in range(reference.joints) if _is_below(reference.parents, one, joint)]
-        swing = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
-        rotations[:, below] = swing @ rotations[:, below]
-    roots = np.zeros((frames, reference.joints, 3))
-    placed = carried(rotations, bones_of(reference), reference.parents, roots)
-    middle = placed[:, reference.deforms].mean(axis=(0, 1))
-    return rotations, placed - middle + [0.0, 0.0, -2.5 * reference.size]
-
-
-def _is_below(parents: np.ndarray, joint: int, above: int) -> bool:
-    while joint >= 0 and joint != above:
-        joint = int(parents[joint])
-    return joint == above
-
-
-def track(rotations: np.ndarray, placed: np.ndarray, size: float, seen: np.ndarray | None = None) -> PoseTrack:
-    frames = len(placed)
-    seen = np.ones(frames, bool) if seen is None else seen
-    noise = np.full(placed.shape[:2], 0.03 * size)
-    return PoseTrack(
-        placed, matrix_to_quat(rotations), placed, placed[..., :2], noise, np.zeros(frames), seen, 0.0, size
-    )
-
-
-def camera(size: float) -> Camera:
-    return Camera(np.zeros(3), np.eye(3), SIDE, SIDE, 2.0 * SIDE, (SIDE / 2, SIDE / 2), 0.01 * size)
-
-
-def filmed(model: Model, rotations: np.ndarray, placed: np.ndarray, size: float) -> np.ndarray:
-    world = np.tile(np.eye(4), (*placed.shape[:2], 1, 1))
-    world[..., :3, :3], world[..., :3, 3] = rotations, placed
-    images = render(model, world, camera(size), background=(0, 0, 0), outputs=("colour", "mask"), threads=1)
-    return with_mask(images.colour, images.mask)
-
-
-def clip_of(crops: np.ndarray, size: float) -> CropClip:
-    count = len(crops)
-    return CropClip.of([Crops(crops, (camera(size),) * count, np.ones(count), np.arange(count) / FPS)], SIDE)
-
-
-def off(pose: PoseTrack, placed: np.ndarray, axes: int = 3) -> float:
-    """Of joints, in sizes; of two axes, across the view."""
-    assert pose.placed is not None
-    return float(np.linalg.norm((pose.placed - placed)[..., :axes], axis=-1).mean() / pose.size)
+pytest_plugins = ["matching_fixtures"]
 
 
 def test_a_lowered_head_and_tail_are_found(matcher: Matcher, model: Model, reference: RigReference) -> None:
@@ -361,102 +273,3 @@ def test_a_limb_is_found_in_a_pose_that_it_has_elsewhere_in_the_clip(
     around = [each - each[:, :1] for each in (folded[1], known[1], told)]
     off_by = [np.linalg.norm(each - around[0], axis=-1)[late].mean() for each in around[1:]]
     assert off_by[1] < 0.1 * off_by[0]
-
-
-@pytest.mark.parametrize(("gains", "times"), [([0.1] * 9, TRIES), ([0.1, 0.0, 0.1], 2), ([-0.1], 1)])
-def test_limbs_are_tried_again_as_long_as_that_helps(
-    matcher: Matcher, model: Model, reference: RigReference, monkeypatch: pytest.MonkeyPatch, gains, times: int
-) -> None:
-    """Every time from the best so far."""
-    rotations, placed = posed(reference, {}, 1)
-    crops, world = filmed(model, rotations, placed, reference.size), np.tile(np.eye(4), (1, reference.joints, 1, 1))
-    world[..., :3, :3], world[..., :3, 3] = rotations, placed
-    alike, begun_with = iter(np.cumsum([0.5, 0.1, *gains])), list[float]()
-
-    def shifted(change: Change, *_: object) -> bool:
-        begun_with.append(float(change.shift.detach().sum()))
-        change.shift.data.add_(1.0)
-        return True
-
-    monkeypatch.setattr(Matcher, "_begun", lambda self, task: [Change.none(task.start)])
-    monkeypatch.setattr(Matcher, "_descended", lambda self, change, task, steps=None: change)
-    monkeypatch.setattr(Matcher, "_likeness", lambda self, change, task: float(next(alike)))
-    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", shifted)
-    matcher.match([camera(reference.size)], crops, world)
-    assert begun_with == [3.0 * number for number in range(times)]
-
-
-@pytest.mark.parametrize("much", [0.0, 0.3, 1.0])
-def test_a_share_of_a_change_turns_and_moves_the_body_by_as_much(
-    matcher: Matcher, reference: RigReference, much: float
-) -> None:
-    """It turns about its middle, not about the joint that carries the others."""
-    rotations, placed = (torch.from_numpy(each).float()[None] for each in posed(reference, SWUNG, 1))
-    start = Start.of(matcher.prior, reference, rotations, placed / reference.size)
-    change = Change.none(start, (0.0, 0.0, np.pi / 2))
-    change.shift.data += torch.tensor([0.0, 0.4, 0.0])
-    change.white.data += 0.5
-    change.longer.data += 0.1
-    part = change.share(start, much)
-    before, after = start.places[0, 0], part.pose(replace(start, white=start.white - part.white))[1][0, 0]
-    torch.testing.assert_close(part.white, much * change.white.detach())
-    torch.testing.assert_close(part.longer, much * change.longer.detach())
-    angle = torch.tensor(much * np.pi / 2)
-    turn = torch.tensor([[angle.cos(), -angle.sin(), 0.0], [angle.sin(), angle.cos(), 0.0], [0.0, 0.0, 1.0]])
-    middle = before.mean(0)
-    wanted = (before[start.first] - middle) @ turn.float().T + middle + much * torch.tensor([0.0, 0.4, 0.0])
-    torch.testing.assert_close(after[start.first], wanted, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize(
-    ("gained", "way"), [(0.05, 1.0), (0.2, 1.0), (0.02, 0.4), (0.0, 0.0), (-0.01, 0.0), (float("nan"), 0.0)]
-)
-def test_the_less_more_it_looks_like_the_film_the_less_it_moves(
-    matcher: Matcher, model: Model, reference: RigReference, monkeypatch: pytest.MonkeyPatch, gained: float, way: float
-) -> None:
-    """Of likeness a half is lacking; a tenth of that is worth all of the way."""
-    rotations, placed = posed(reference, {}, 1)
-    crops, world = filmed(model, rotations, placed, reference.size), np.tile(np.eye(4), (1, reference.joints, 1, 1))
-    world[..., :3, :3], world[..., :3, 3] = rotations, placed
-    alike = iter([0.5, 0.5 + gained, 0.6])
-
-    def begun(self: Matcher, task) -> list[Change]:
-        change = Change.none(task.start)
-        change.shift.data[:, 1] += 1.0
-        return [change]
-
-    monkeypatch.setattr(Matcher, "_begun", begun)
-    monkeypatch.setattr(Matcher, "_descended", lambda self, change, task, steps=None: change)
-    monkeypatch.setattr(Matcher, "_likeness", lambda self, change, task: float(next(alike)))
-    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
-    seen = [camera(reference.size)]
-    task = matcher._task(seen, crops, world)
-    begin = matcher.figure.metres(*Change.none(task.start).pose(task.start, plain=True)) if way else world
-    found, likeness = matcher.match(seen, crops, world)
-    np.testing.assert_allclose(found[0, 0, 1, 3] - begin[0, 0, 1, 3], way * reference.size, atol=1e-4)
-    if way:
-        assert likeness == (0.6 if way < 1 else 0.5 + gained)
-
-
-@pytest.mark.parametrize(("gained", "over"), [(0.01, False), (0.02, True), (-0.1, False)])
-def test_bodies_are_turned_over_for_a_good_reason_alone(
-    matcher: Matcher,
-    model: Model,
-    reference: RigReference,
-    monkeypatch: pytest.MonkeyPatch,
-    gained: float,
-    over: bool,
-) -> None:
-    """A hundredth of likeness, of the half that is lacking, is none."""
-    rotations, placed = posed(reference, {}, 1)
-    crops, world = filmed(model, rotations, placed, reference.size), np.tile(np.eye(4), (1, reference.joints, 1, 1))
-    world[..., :3, :3], world[..., :3, 3] = rotations, placed
-    alike = iter([0.3, 0.5, 0.5 + gained])
-    begun = [(0.0, 0.0, 0.0), (np.pi, 0.0, 0.0)]
-    monkeypatch.setattr(Matcher, "_begun", lambda self, task: [Change.none(task.start, turn) for turn in begun])
-    monkeypatch.setattr(Matcher, "_descended", lambda self, change, task, steps=None: change)
-    monkeypatch.setattr(Matcher, "_likeness", lambda self, change, task: next(alike))
-    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
-    found, _ = matcher.match([camera(reference.size)], crops, world)
-    turns = np.linalg.inv(world[0, 0, :3, :3]) @ found[0, 0, :3, :3]
-    assert (np.trace(turns) < 0) == over

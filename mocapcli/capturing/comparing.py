@@ -135,6 +135,11 @@ def likeness_of(
     return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
 
 
+def gained(before: float, after: float) -> float:
+    """In likeness, as a share of what it lacked: where another body is filmed it is never high."""
+    return (after - before) / max(1 - before, 1e-9)
+
+
 def alike(one: Features, other: Features, either: Float[Tensor, "images 1 side side"]) -> Float[Tensor, " images"]:
     """Mean cosine of two pictures' features over what either of them shows.
 

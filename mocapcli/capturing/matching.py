@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
-from mocapcli.capturing.comparing import Crops
+from mocapcli.capturing.comparing import Crops, gained
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.looking import Stretch
 from mocapcli.capturing.match_film import Figure, Film, Matrices, off
@@ -157,7 +157,7 @@ class Matcher:
         whole = self._task(cameras, crops, world)
         before = self._likeness(Change.none(whole.start), whole)
         likeness, change = self._most_alike(whole)
-        share = (likeness - before) / max(BETTER * (1 - before), 1e-9)
+        share = gained(before, likeness) / BETTER
         if not share > 0:  # nor where it is no number
             return world, float(self.figure.likeness_of(whole.film, world).mean())
         if share < 1:
@@ -171,7 +171,7 @@ class Matcher:
         begun = [self._descended(change, some) for change in self._begun(whole.at_knots())]
         (likeness, change), *over = ((self._likeness(each, whole), each) for each in begun)
         for found, other in over:
-            if found > likeness + OVER * (1 - likeness):
+            if gained(likeness, found) > OVER:
                 likeness, change = found, other
         for _ in range(TRIES):
             other = change.copy()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mocapcli.capturing.clip import CropClip
+from mocapcli.capturing.comparing import gained
 from mocapcli.capturing.inference import PoseTrack, infer
 from mocapcli.capturing.leaning import level_again
 from mocapcli.capturing.matching import Matcher, how_alike, match
@@ -77,8 +78,7 @@ class Reader:
                 tell_again("", frames)  # what is left
                 return found
             again = self._laid(first, other, clip, full, partial(tell_again, ""))
-        alike = found.pose.likeness
-        return again if again.pose.likeness > alike + MORE_ALIKE * (1 - alike) else found
+        return again if gained(found.pose.likeness, again.pose.likeness) > MORE_ALIKE else found
 
     @property
     def again(self) -> int:

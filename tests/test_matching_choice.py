@@ -1,0 +1,116 @@
+"""How far matching goes, and what it takes to be believed; likeness is told here, not seen."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from matching_helpers import SWUNG, camera, filmed, posed
+from mocapcli.capturing.match_pose import Change, Start
+from mocapcli.capturing.matching import TRIES, Matcher
+from mocapcli.kinematics import affine
+from mocapcli.network.reference import RigReference
+from mocapcli.render.scene import Model
+
+pytest_plugins = ["matching_fixtures"]
+
+
+@pytest.fixture
+def still(model: Model, reference: RigReference) -> tuple[np.ndarray, np.ndarray]:
+    """A picture, and the pose it shows."""
+    rotations, placed = posed(reference, {}, 1)
+    return filmed(model, rotations, placed, reference.size), affine(rotations, placed)
+
+
+def tell(
+    monkeypatch: pytest.MonkeyPatch,
+    alike: Iterable[float],
+    begun: Sequence[tuple[float, float, float]] = ((0.0, 0.0, 0.0),),
+) -> None:
+    """One likeness after the other, whatever is drawn; nothing descends from the turns that are begun with."""
+    told = iter(alike)
+    monkeypatch.setattr(Matcher, "_begun", lambda self, task: [Change.none(task.start, turn) for turn in begun])
+    monkeypatch.setattr(Matcher, "_descended", lambda self, change, task, steps=None: change)
+    monkeypatch.setattr(Matcher, "_likeness", lambda self, change, task: float(next(told)))
+
+
+@pytest.mark.parametrize(("gains", "times"), [([0.1] * 9, TRIES), ([0.1, 0.0, 0.1], 2), ([-0.1], 1)])
+def test_limbs_are_tried_again_as_long_as_that_helps(
+    matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch, gains, times: int
+) -> None:
+    """Every time from the best so far."""
+    crops, world = still
+    begun_with = list[float]()
+
+    def shifted(change: Change, *_: object) -> bool:
+        begun_with.append(float(change.shift.detach().sum()))
+        change.shift.data.add_(1.0)
+        return True
+
+    tell(monkeypatch, np.cumsum([0.5, 0.1, *gains]))
+    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", shifted)
+    matcher.match([camera(reference.size)], crops, world)
+    assert begun_with == [3.0 * number for number in range(times)]
+
+
+@pytest.mark.parametrize("much", [0.0, 0.3, 1.0])
+def test_a_share_of_a_change_turns_and_moves_the_body_by_as_much(
+    matcher: Matcher, reference: RigReference, much: float
+) -> None:
+    """It turns about its middle, not about the joint that carries the others."""
+    rotations, placed = (torch.from_numpy(each).float()[None] for each in posed(reference, SWUNG, 1))
+    start = Start.of(matcher.prior, reference, rotations, placed / reference.size)
+    change = Change.none(start, (0.0, 0.0, np.pi / 2))
+    change.shift.data += torch.tensor([0.0, 0.4, 0.0])
+    change.white.data += 0.5
+    change.longer.data += 0.1
+    part = change.share(start, much)
+    before, after = start.places[0, 0], part.pose(replace(start, white=start.white - part.white))[1][0, 0]
+    torch.testing.assert_close(part.white, much * change.white.detach())
+    torch.testing.assert_close(part.longer, much * change.longer.detach())
+    angle = torch.tensor(much * np.pi / 2)
+    turn = torch.tensor([[angle.cos(), -angle.sin(), 0.0], [angle.sin(), angle.cos(), 0.0], [0.0, 0.0, 1.0]])
+    middle = before.mean(0)
+    wanted = (before[start.first] - middle) @ turn.float().T + middle + much * torch.tensor([0.0, 0.4, 0.0])
+    torch.testing.assert_close(after[start.first], wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("gained", "way"), [(0.05, 1.0), (0.2, 1.0), (0.02, 0.4), (0.0, 0.0), (-0.01, 0.0), (float("nan"), 0.0)]
+)
+def test_the_less_more_it_looks_like_the_film_the_less_it_moves(
+    matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch, gained: float, way: float
+) -> None:
+    """Of likeness a half is lacking; a tenth of that is worth all of the way."""
+    crops, world = still
+
+    def begun(self: Matcher, task) -> list[Change]:
+        change = Change.none(task.start)
+        change.shift.data[:, 1] += 1.0
+        return [change]
+
+    tell(monkeypatch, [0.5, 0.5 + gained, 0.6])
+    monkeypatch.setattr(Matcher, "_begun", begun)
+    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
+    seen = [camera(reference.size)]
+    task = matcher._task(seen, crops, world)
+    begin = matcher.figure.metres(*Change.none(task.start).pose(task.start, plain=True)) if way else world
+    found, likeness = matcher.match(seen, crops, world)
+    np.testing.assert_allclose(found[0, 0, 1, 3] - begin[0, 0, 1, 3], way * reference.size, atol=1e-4)
+    if way:
+        assert likeness == (0.6 if way < 1 else 0.5 + gained)
+
+
+@pytest.mark.parametrize(("gained", "over"), [(0.01, False), (0.02, True), (-0.1, False)])
+def test_bodies_are_turned_over_for_a_good_reason_alone(
+    matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch, gained: float, over: bool
+) -> None:
+    """A hundredth of likeness, of the half that is lacking, is none."""
+    crops, world = still
+    tell(monkeypatch, [0.3, 0.5, 0.5 + gained], [(0.0, 0.0, 0.0), (np.pi, 0.0, 0.0)])
+    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
+    found, _ = matcher.match([camera(reference.size)], crops, world)
+    turns = np.linalg.inv(world[0, 0, :3, :3]) @ found[0, 0, :3, :3]
+    assert (np.trace(turns) < 0) == over
