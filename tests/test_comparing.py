@@ -12,7 +12,6 @@ from capture_helpers import SIDE, Oracle, Stamps, Told, stamped, tell, tiny_netw
 from mocapcli.capturing.comparing import (
     ASIDE,
     Likeness,
-    alike,
     closer,
     compared_frames,
     drawable,
@@ -26,6 +25,7 @@ from mocapcli.capturing.reading import Reader, Reading
 from mocapcli.capturing.sight import LOOKS
 from mocapcli.kinematics import motion_world
 from mocapcli.network.encoder import Encoder, build_encoder
+from mocapcli.network.likeness import alike
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.video_to_pose import PoseEstimate
 from mocapcli.network.views import YAW_BINS, lift, project, stance_of, tilt_matrix, turn_matrix, yaw_to_bins
@@ -49,7 +49,7 @@ class Pictures(Encoder):
     def forward(self, crops: Tensor) -> Tensor:
         return self.stamps(crops)
 
-    def levels(self, crops: Tensor) -> list[Tensor]:
+    def layers(self, crops: Tensor) -> list[Tensor]:
         return [functional.avg_pool2d(crops, 2)]
 
 
@@ -271,5 +271,5 @@ def test_encoders_say_what_pictures_are_compared_by() -> None:
     crops = torch.rand(2, 4, 64, 64)
     with torch.no_grad():
         small, photographs = (build_encoder(name, 24).eval() for name in ("small", "imagenet"))
-        torch.testing.assert_close(small.levels(crops)[0], small(crops))
-        assert [level.shape[1] for level in photographs.levels(crops)] == [40, 112]
+        torch.testing.assert_close(small.layers(crops)[0], small(crops))
+        assert [layer.shape[1] for layer in photographs.layers(crops)] == [24, 40, 112]

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 from cli_helpers import run  # noqa: E402
 from mocapcli.data.build import build_cache  # noqa: E402
 from mocapcli.errors import InvalidDataError, ReadError, UsageError, WriteError  # noqa: E402
-from mocapcli.training.config import DataConfig, ImagineTaskConfig, RotationTaskConfig  # noqa: E402
+from mocapcli.training.config import DataConfig, ImagineTaskConfig, JudgeTaskConfig, RotationTaskConfig  # noqa: E402
 from mocapcli.training.curves import draw_curves, read_curves, smoothed  # noqa: E402
 from mocapcli.training.data import prepare_cache  # noqa: E402
 from mocapcli.training.log import Log, Pace, gpu_figures  # noqa: E402
@@ -39,6 +39,7 @@ STAGES = {
     "pose": THREE_SLOTS,
     "rotation": replace(THREE_SLOTS, stage="rotation", rotation=RotationTaskConfig(clips=3, frames=4)),
     "imagine": replace(THREE_SLOTS, stage="imagine", imagine=ImagineTaskConfig(rigs=3, poses=2)),
+    "judge": replace(THREE_SLOTS, stage="judge", judge=JudgeTaskConfig(rigs=3, pictures=1)),
 }
 PROGRAM = """
 import sys, torch

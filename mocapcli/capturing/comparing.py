@@ -21,6 +21,7 @@ from mocapcli.capturing.turning import root_of, stand
 from mocapcli.kinematics import affine, matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import Features, unit
+from mocapcli.network.likeness import likeness_of
 from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import bin_centres, tilt_matrix
@@ -85,7 +86,7 @@ class Likeness:
         return torch.stack(tried, dim=1)
 
     def _levels(self, crops: Crops) -> list[Features]:
-        return self.scene.stage.encoder.levels(pictures_of(crops, self.scene.tangents.device))
+        return self.scene.stage.encoder.layers(pictures_of(crops, self.scene.tangents.device))[-2:]
 
     def _drawn(self, seen: PoseEstimate, cameras: Sequence[Camera]) -> Crops:
         """The rig in the pose that is seen, as the crops' cameras would see it."""
@@ -127,36 +128,9 @@ def pictures_of(crops: Crops, device: torch.device) -> Float[Tensor, "images 4 s
     return unit(images_to_tensor(crops).to(device))
 
 
-def likeness_of(
-    filmed: Sequence[Tensor], drawn: Sequence[Tensor], either: Float[Tensor, "images 1 side side"]
-) -> Float[Tensor, " images"]:
-    """How much pictures look like others, by all levels of their features; `either`: where either shows anything."""
-    pairs = zip(filmed, drawn, strict=True)
-    return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
-
-
 def gained(before: float, after: float) -> float:
     """In likeness, as a share of what it lacked: where another body is filmed it is never high."""
     return (after - before) / max(1 - before, 1e-9)
-
-
-def alike(one: Features, other: Features, either: Float[Tensor, "images 1 side side"]) -> Float[Tensor, " images"]:
-    """Mean cosine of two pictures' features over what either of them shows.
-
-    Each cell of one is held against the best of the other's there and next to it: a pose is never seen exactly.
-    """
-    share = functional.interpolate(either, size=one.shape[-2:], mode="area")[:, 0]
-    units = [functional.normalize(features, dim=1) for features in (one, other)]
-    pairs = (units, units[::-1])
-    best = [torch.stack([(this * near).sum(1) for near in _around(that)]).amax(0) for this, that in pairs]
-    return ((best[0] + best[1]) / 2 * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
-
-
-def _around(features: Features) -> list[Features]:
-    """Each cell's own and its eight neighbours'."""
-    rows, columns = features.shape[-2:]
-    padded = functional.pad(features, (1, 1, 1, 1))
-    return [padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
 
 
 def every_frame(

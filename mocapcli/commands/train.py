@@ -52,7 +52,7 @@ def train(
     """Train one stage, or two at once. A run that was stopped, however hard, goes on where it was.
 
     --set stage=pose (video to joint positions), rotation (positions to rotations), joint (both), refine (stage 3),
-    imagine (poses that rigs are learnt in).
+    imagine (poses that rigs are learnt in), judge (how far off drawn poses are).
 
     Several processes or machines share each batch when torchrun starts them, and take the same steps as one would:
     torchrun --nproc_per_node 4 -m mocapcli train ... (the run's folder and the cache must be seen by all).

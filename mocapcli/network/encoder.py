@@ -34,13 +34,20 @@ def _unit(channels_in: int, channels: int, stride: int = 1) -> nn.Sequential:
 class Encoder(nn.Module):
     """What all of them are."""
 
-    def levels(self, crops: Crops) -> list[Features]:
-        """What two pictures are compared by."""
+    channels: int  # of the features
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Channels of `layers`."""
+        return (self.channels,)
+
+    def layers(self, crops: Crops) -> list[Features]:
+        """What pictures are compared by, the finest first."""
         return [self(crops)]
 
     def details(self, crops: Crops) -> list[Features]:
-        """What one picture is laid over another by: finer than that."""
-        return [self(crops)]
+        """The first two of them, or what there is: what one picture is laid over another by."""
+        return self.layers(crops)[:2]
 
 
 class SmallEncoder(Encoder):
@@ -53,6 +60,7 @@ class SmallEncoder(Encoder):
 
     def __init__(self, channels: int = 96, widths: tuple[int, ...] = (16, 32, 64, 128, 160)) -> None:
         super().__init__()
+        self.channels = channels
         half, first, second, third, fourth = widths
         self.stem = nn.Sequential(_unit(4, half, 2), _unit(half, first))
         self.down = nn.ModuleList(

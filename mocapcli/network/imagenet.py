@@ -28,6 +28,7 @@ STAGES = (
     (6, 3, 1, 320, 1),
 )
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # blocks whose outputs are read, and their channels: strides of 4, 8, 16 and 32
+LAYERS = 3  # of them that pictures are compared by
 SCALES = (9.0, 6.0, 3.8, 1.5)  # of those outputs on renders: brought to order one
 MIDDLE, HALF_RANGE = 127 / 255, 128 / 255  # as the trunk's authors normalised pictures
 SEEN_AT = 160  # pixels a side: the trunk knows photographs of 224, where things are larger than a crop shows them
@@ -130,6 +131,7 @@ class ImagenetEncoder(Encoder):
 
     def __init__(self, channels: int = 96) -> None:
         super().__init__()
+        self.channels = channels
         self.trunk = LiteTrunk().requires_grad_(False)
         self.own = SmallEncoder(channels, MEDIUM)
         levels = (*MEDIUM[2:], MEDIUM[4])
@@ -146,12 +148,15 @@ class ImagenetEncoder(Encoder):
         features: Features = self.own(crops, (*told[:2], told[2] + told[3]))
         return features
 
-    def levels(self, crops: Crops) -> list[Features]:
-        """What the trunk sees at strides of 8 and 16: more than edges, not yet only the kind of thing."""
-        return self._seen(crops, 3)[1:]
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        return tuple(TAPS.values())[:LAYERS]
+
+    def layers(self, crops: Crops) -> list[Features]:
+        """What the trunk sees at strides of 4, 8 and 16: up to more than edges, not yet only the kind of thing."""
+        return self._seen(crops, LAYERS)
 
     def details(self, crops: Crops) -> list[Features]:
-        """At strides of 4 and 8."""
         return self._seen(crops, 2)
 
     @torch.no_grad()

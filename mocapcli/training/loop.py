@@ -186,7 +186,7 @@ class Trainer:
     def _resume(self) -> None:
         content = self.team.agree(load_state(self.folder) if self.team.leads else None)
         if content is None:
-            if "pose" in self.config.trained and "pose" not in self.given:
+            if self.config.stage in ("pose", "joint", "judge") and "pose" not in self.given:
                 bring_photographs(self.network, self.config.network.video_to_pose.encoder_source)
             copy_weights(self.given, self.network)
             self.average = MovingAverage(self.network, self.config.ema)

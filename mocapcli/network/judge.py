@@ -1,0 +1,95 @@
+"""How far off is a pose? A small network that sees film and drawing side by side.
+
+How much the two look like each other (`network.likeness`) tells a body that is turned the wrong way from one that is
+not, and of two poses of a limb hardly the better one: an arm is a small part of a picture. What to look at there can be
+learnt, for rigs can be drawn in wrong poses without end. The picture encoder's own layers are what is looked at; they
+stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mocapcli.network.encoder import Crops, Encoder
+from mocapcli.network.likeness import likeness_of, nearest_cosines
+from mocapcli.network.on_device import OnDevice
+from mocapcli.network.refiner import ConvBlock
+
+PIXELS = 5  # channels beside the encoder's: both masks, and colours' difference where both show something
+SAID = 4  # numbers about a picture as a whole
+USUAL = 1.8  # what one that has learnt nothing says
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """Sizes; saved with the weights."""
+
+    channels: int = 64
+    shown: int = 24  # channels that each of the encoder's layers is brought to
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures(OnDevice):
+    """Crops, and what an encoder sees in them."""
+
+    crops: Crops
+    layers: tuple[Tensor, ...]  # features, each at a resolution of its own
+
+    @classmethod
+    def of(cls, crops: Crops, encoder: Encoder) -> "Pictures":
+        return cls(crops, tuple(encoder.layers(crops)))
+
+    @property
+    def details(self) -> tuple[Tensor, ...]:
+        """What one picture is laid over another by."""
+        return self.layers[:2]
+
+    @property
+    def levels(self) -> tuple[Tensor, ...]:
+        """What two are compared by: more than edges."""
+        return self.layers[-2:]
+
+    def at(self, rows: Tensor) -> "Pictures":
+        return Pictures(self.crops[rows], tuple(layer[rows] for layer in self.layers))
+
+
+class Judge(nn.Module):
+    """`judge(film, drawing)`: log(1 + how far joints are off, in % of the size), for each pair."""
+
+    def __init__(self, config: JudgeConfig, widths: Sequence[int]) -> None:
+        super().__init__()
+        channels, shown = config.channels, config.shown
+        self.show = nn.ModuleList(nn.Conv2d(width, shown, 1) for width in widths)
+        self.pair = nn.ModuleList(nn.Conv2d(3 * shown + 2, channels, 1) for _ in widths)
+        self.pixels = nn.Conv2d(PIXELS, channels, 3, padding=1)
+        strides = (1, 1, 2, 1, 1)
+        self.blocks = nn.Sequential(*(ConvBlock(channels, channels, stride) for stride in strides))
+        last = nn.Linear(channels, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, USUAL)
+        self.read_out = nn.Sequential(nn.Linear(2 * channels + SAID, channels), nn.SiLU(), last)
+
+    def forward(self, film: Pictures, drawn: Pictures) -> Float[Tensor, " pairs"]:
+        grid = film.layers[len(film.layers) // 2].shape[-2:]
+        masks = film.crops[:, 3:], drawn.crops[:, 3:]
+        both, either = torch.minimum(*masks), torch.maximum(*masks)
+        colours = (film.crops[:, :3] - drawn.crops[:, :3]).abs() * both
+        seen = self.pixels(functional.interpolate(torch.cat([*masks, colours], dim=1), size=grid, mode="area"))
+        for show, pair, one, other in zip(self.show, self.pair, film.layers, drawn.layers, strict=True):
+            here, there = show(one), show(other)
+            beside = torch.cat([here, there, here * there, nearest_cosines(one, other)], dim=1)
+            finer = beside.shape[-1] > grid[-1]
+            seen = seen + pair(functional.interpolate(beside, size=grid, mode="area" if finer else "bilinear"))
+        seen = self.blocks(functional.silu(seen))
+        share = functional.interpolate(either, size=seen.shape[-2:], mode="area")
+        mean = (seen * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
+        area = [mask.mean((-1, -2)) for mask in (both, either)]
+        overlap = area[0] / area[1].clamp_min(1e-3)
+        alike = likeness_of(film.levels, drawn.levels, either)[:, None]
+        told = torch.cat([mean, seen.amax((-1, -2)), *area, overlap, alike], dim=1)
+        off: Tensor = self.read_out(told)[:, 0]
+        return off
