@@ -8,7 +8,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
-from mocapcli.capturing.match_film import JUDGED, Figure, Film  # noqa: E402
 from mocapcli.data import compact  # noqa: E402
 from mocapcli.data.cache import open_cache  # noqa: E402
 from mocapcli.errors import InvalidDataError  # noqa: E402
@@ -17,10 +16,6 @@ from mocapcli.network.encoder import build_encoder  # noqa: E402
 from mocapcli.network.judge import Judge, JudgeConfig, Pictures  # noqa: E402
 from mocapcli.network.likeness import alike, nearest_cosines  # noqa: E402
 from mocapcli.network.model import LEARNT_FROM, MotionNetwork, digest_of, load_network  # noqa: E402
-from mocapcli.network.reference import reference_of_rig  # noqa: E402
-from mocapcli.network.refiner_body import Body, to_camera  # noqa: E402
-from mocapcli.render.camera import Camera  # noqa: E402
-from mocapcli.render.scene import prepare  # noqa: E402
 from mocapcli.training.config import JudgeTaskConfig, TrainConfig  # noqa: E402
 from mocapcli.training.judge import (  # noqa: E402
     LIMBS,
@@ -34,7 +29,6 @@ from mocapcli.training.judge import (  # noqa: E402
 )
 from mocapcli.training.loop import Trainer  # noqa: E402
 from mocapcli.training.tasks import TASKS, judge_of  # noqa: E402
-from mocapcli.zoo import make_creature  # noqa: E402
 from test_training import SMALL  # noqa: E402
 
 pytest_plugins = ["training_fixtures"]
@@ -169,26 +163,3 @@ def test_a_network_without_a_judge_says_so() -> None:
     assert network.judge is None
     with pytest.raises(InvalidDataError, match="judges drawn poses"):
         TASKS["judge"].part(network)
-
-
-def test_poses_are_chosen_by_likeness_and_by_what_the_judge_says() -> None:
-    torch.manual_seed(0)
-    asset, encoder = make_creature(3, "quadruped"), build_encoder("small", 24).eval()
-    model, reference = prepare(asset.rig), reference_of_rig(asset.rig)
-    random = np.random.default_rng(0)
-    crops = random.integers(0, 255, (2, 64, 64, 4)).astype(np.uint8)
-    cameras = [Camera(np.zeros(3), np.eye(3), 64, 64, 100.0, (32.0, 32.0))] * 2
-    world = np.tile(np.eye(4), (2, reference.joints, 1, 1))
-    world[..., :3, :3] = reference.reference_rotations
-    world[..., :3, 3] = reference.reference_positions + np.array([0.0, 0.0, -3 * reference.size])
-    pose = torch.from_numpy(to_camera(world, cameras, reference.size)).float()[None]
-    judge = Judge(LITTLE, encoder.layer_widths).eval()
-    torch.nn.init.normal_(judge.read_out[-1].weight)
-    plain = Figure(encoder, model, Body.of(model, reference))
-    film, told = Film.of(cameras, crops, encoder), (pose[..., :3, :3], pose[..., :3, 3])
-    likeness = plain.likeness(film, *told)
-    assert torch.equal(plain.promise(film, *told), likeness)
-    said = (likeness - replace(plain, judge=judge).promise(film, *told)) / JUDGED
-    drawn = plain._pictures(film, *told)
-    with torch.no_grad():
-        torch.testing.assert_close(said, judge(film.pictures, drawn), atol=1e-4, rtol=1e-4)

@@ -5,6 +5,7 @@ Stage 1 sees joints in the crops, geometry puts them into the level frame (`spac
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -65,7 +66,8 @@ def infer(
     rig, seen, watch = reference.rig, clip.seen, watch or Stopwatch()
     lenses = Lenses.of(clip.cameras, full)
     with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
-        sight = see(network.video_to_pose, reference, clip, lambda frames: progress("pose", frames), model, facing)
+        tell = partial(progress, "pose")
+        sight = see(network.video_to_pose, reference, clip, tell, model, facing, network.judge)
         points, pitch = to_space(sight, lenses, seen)
         points = bridge_points(points, seen)
     noise = sight.spread.astype(float) * LAPLACE_DEVIATION

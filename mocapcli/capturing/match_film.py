@@ -13,7 +13,6 @@ from torch.nn import functional
 from mocapcli.capturing.comparing import Crops, pictures_of
 from mocapcli.kinematics import affine
 from mocapcli.network.encoder import Encoder, sample_features
-from mocapcli.network.judge import Judge, Pictures
 from mocapcli.network.likeness import likeness_of
 from mocapcli.network.refiner_body import Body, view_of
 from mocapcli.network.refiner_pose import View
@@ -29,7 +28,6 @@ FAR = 0.15  # half sides: what is farther off pulls no harder
 OUTLINE, LIKENESS, PULL = 10.0, 0.6, 3.0  # weights
 REACH = 0.25  # half sides: how far around a point its like is looked for
 TOLD_APART = 0.05  # cosines: what is so much more alike is the likelier place
-JUDGED = 0.1  # weight of what the judge says, a logarithm, beside likeness
 BESIDE = 20.0  # what a half side off the subject counts for, beside likeness in those
 
 Matrices = Float[np.ndarray, "frames joints 4 4"]
@@ -43,30 +41,29 @@ class Film:
     """What some frames show, and from where; the subject before nothing."""
 
     cameras: Sequence[Camera]  # in the level frame
-    pictures: Pictures
+    crops: Float[Tensor, "frames 4 side side"]
     details: list[Tensor]  # features, by unit vectors
     outside: Float[Tensor, "frames 1 side side"]  # how far off the subject a spot is, in half sides
     spots: Places  # of the subject
+    levels: list[Tensor]  # features that likeness is judged by
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], crops: Crops, encoder: Encoder) -> "Film":
-        pictures = Pictures.of(pictures_of(crops, next(encoder.parameters()).device), encoder)
+        pictures = pictures_of(crops, next(encoder.parameters()).device)
         masks = crops[..., 3] > 127
         away = np.stack([_away(mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
         inside = np.stack([_spots(mask) for mask in masks])
-        outside, spots = (torch.from_numpy(each).to(pictures.crops) for each in (away, inside))
-        details = [functional.normalize(level, dim=1) for level in pictures.details]
-        return cls(cameras, pictures, details, outside, spots)
+        outside, spots = (torch.from_numpy(each).to(pictures) for each in (away, inside))
+        layers = encoder.layers(pictures)
+        details = [functional.normalize(layer, dim=1) for layer in layers[:2]]
+        return cls(cameras, pictures, details, outside, spots, layers[-2:])
 
     def at(self, frames: Sequence[int]) -> "Film":
         """Some of the frames."""
         picked = torch.tensor(frames, device=self.crops.device)
-        details, cameras = [level[picked] for level in self.details], [self.cameras[frame] for frame in frames]
-        return Film(cameras, self.pictures.at(picked), details, self.outside[picked], self.spots[picked])
-
-    @property
-    def crops(self) -> Float[Tensor, "frames 4 side side"]:
-        return self.pictures.crops
+        details, levels = ([level[picked] for level in levels] for levels in (self.details, self.levels))
+        cameras = [self.cameras[frame] for frame in frames]
+        return Film(cameras, self.crops[picked], details, self.outside[picked], self.spots[picked], levels)
 
     @property
     def side(self) -> int:
@@ -99,7 +96,6 @@ class Figure:
     encoder: Encoder
     model: Model
     body: Body
-    judge: Judge | None = None
 
     @torch.no_grad()
     def drawn(self, film: Film, rotations: Rotations, places: Points) -> Drawn:
@@ -117,14 +113,9 @@ class Figure:
     @torch.no_grad()
     def likeness(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, " frames"]:
         """As facings are compared."""
-        return _alike(film, self._pictures(film, rotations, places))
-
-    @torch.no_grad()
-    def promise(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, " frames"]:
-        """Likeness, and what the judge says beside it, where there is one: what poses are chosen by."""
-        drawn = self._pictures(film, rotations, places)
-        alike = _alike(film, drawn)
-        return alike if self.judge is None else alike - JUDGED * self.judge(film.pictures, drawn)
+        pictures = _tensor(self._draw(film, rotations, places, ("colour", "mask"))[1], places)
+        either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
+        return likeness_of(film.levels, self.encoder.layers(pictures)[-2:], either)
 
     def likeness_of(self, film: Film, world: Matrices) -> Float[Tensor, " frames"]:
         """The same of a pose in metres."""
@@ -135,11 +126,6 @@ class Figure:
     def metres(self, rotations: Rotations, places: Points) -> Matrices:
         turns, points = (values[0].detach().double().cpu().numpy() for values in (rotations, places))
         return affine(turns, points * self.body.reference.size)
-
-    def _pictures(self, film: Film, rotations: Rotations, places: Points) -> Pictures:
-        """Of the rig in that pose."""
-        images = self._draw(film, rotations, places, ("colour", "mask"))[1]
-        return Pictures.of(_tensor(images, places), self.encoder)
 
     def _draw(
         self, film: Film, rotations: Rotations, places: Points, outputs: Sequence[OutputName]
@@ -152,11 +138,6 @@ class Figure:
         threads = 1 if places.device.type == "cpu" else None  # there the processor's cores have windows of their own
         images = draw(vertices, normals, surface, cameras, background=(0, 0, 0), outputs=outputs, threads=threads)
         return vertices, images
-
-
-def _alike(film: Film, drawn: Pictures) -> Float[Tensor, " frames"]:
-    either = torch.maximum(drawn.crops[:, 3:], film.crops[:, 3:])
-    return likeness_of(film.pictures.levels, drawn.levels, either)
 
 
 def _tensor(images: Images, like: Tensor) -> Float[Tensor, "frames 4 side side"]:

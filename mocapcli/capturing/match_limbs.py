@@ -1,7 +1,7 @@
 """Limbs tried in other poses: gradients take a limb to the next place that looks like it, not to the best one.
 
-Of each limb the poses that it takes elsewhere in the clip are drawn, and some that are imagined. Those that promise
-more are kept, as long as the limb need not leap for it (Viterbi). Descending goes on from there.
+Of each limb the poses that it takes elsewhere in the clip are drawn, and some that are imagined. Those that look more
+like the film are kept, as long as the limb need not leap for it (Viterbi). Descending goes on from there.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ OWN, IMAGINED = 3, 5  # poses of the clip, and imagined ones, that each limb is 
 LIMBS = 8  # at the most
 SLIGHT, WHOLE = 0.02, 0.6  # shares of the body's flesh: what is less is no limb, what is more no part
 CUTS, REST = 3, (0.15, 0.8)  # places where a body without branches is cut, and the share of it that may lie behind one
-SURE = 80.0  # weight of what a pose promises, beside leaps
+SURE = 80.0  # weight of likeness, beside leaps
 SAME = 1e-3  # of whitened angles: what differs by less is rounding
 LEAP, DEAREST = 0.7, 4.0  # radians that cost a half, and what no leap exceeds
 
@@ -52,7 +52,7 @@ def try_limbs(change: Change, start: Start, figure: Figure, film: Film, limbs: S
     """Whether any limb looked better otherwise; `change` is changed so that it is."""
     tried = _Tried(change, start.at(start.knot_frames), figure, film.at(start.knot_frames))
     before = tried.start.white + tried.start.knots @ change.white
-    white, scores = before, tried.promise(before)
+    white, scores = before, tried.likeness(before)
     for limb in limbs:
         white, scores = tried.better(white, scores, torch.from_numpy(limb).repeat_interleave(3).to(white.device))
     change.white.add_(white - before)
@@ -67,23 +67,23 @@ class _Tried:
     film: Film
 
     def better(self, white: Whites, scores: Scores, limb: Bool[Tensor, " angles"]) -> tuple[Whites, Scores]:
-        """With one limb in the best of its poses, knot by knot; `scores`: of how it is."""
+        """With one limb in the best of its poses, knot by knot; `scores`: likeness as it is."""
         prior = self.start.prior
         angles = prior.angles(white)
         now = angles[:, limb]
-        poses, choices, promises = [white], [now], [scores]
+        poses, choices, likeness = [white], [now], [scores]
         for other in self._others(now, prior.poses[:, limb]):
             swapped = angles.clone()
             swapped[:, limb] = other
             poses.append(prior.white(swapped))
             choices.append(other.expand_as(now))
-            promises.append(self.promise(poses[-1]))
-        picked = torch.tensor(path_of(SURE * torch.stack(promises, 1), torch.stack(choices, 1) - now[:, None]))
+            likeness.append(self.likeness(poses[-1]))
+        picked = torch.tensor(path_of(SURE * torch.stack(likeness, 1), torch.stack(choices, 1) - now[:, None]))
         knots = torch.arange(len(picked))
-        return torch.stack(poses)[picked, knots], torch.stack(promises)[picked, knots]
+        return torch.stack(poses)[picked, knots], torch.stack(likeness)[picked, knots]
 
-    def promise(self, white: Whites) -> Scores:
-        return self.figure.promise(self.film, *self.change.pose(self.start, white=white))
+    def likeness(self, white: Whites) -> Scores:
+        return self.figure.likeness(self.film, *self.change.pose(self.start, white=white))
 
     @staticmethod
     def _others(own: Float[Tensor, "own angles"], imagined: Float[Tensor, "imagined angles"]) -> Angles:

@@ -1,14 +1,13 @@
 """The last look: limbs are swung until the drawn rig lies on the film.
 
-Points of the rig's surface are asked to lie within the subject's outline, every spot of the
+Nothing is learnt for it. Points of the rig's surface are asked to lie within the subject's outline, every spot of the
 subject to have such a point near, and what the picture encoder sees of the film at a point to be what it sees of the
 drawing there; points are drawn to where the film looks like them (`match_film`). Gradients of all that pass to the
 pose; poses that nobody would imagine are dear (`network.pose_prior`). The rig is drawn anew now and then.
 
 That is begun with the body as it stands, turned a little aside, leaning over, lying, and upside down; from knot to knot
-the most promising start is gone on with: what looks like the film, and what a network that judges drawings
-(`network.judge`) says is not far off. Then limbs are tried in other poses, and swung on from the best of those
-(`match_limbs`), up to three times. The less more that promises, the less of the way it goes.
+the most promising start is gone on with. Then limbs are tried in other poses, and swung on from the best of those
+(`match_limbs`), up to three times. The less more the rig looks like the film then, the less of the way it goes.
 """
 
 import math
@@ -45,7 +44,7 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 
 YAW, LEAN, SIDE, BACK = (math.radians(degrees) for degrees in (20.0, 50.0, 90.0, 180.0))
-# Turns of the whole body that the search begins with, each with the margin in promise it must win by (bodies lie
+# Turns of the whole body that the search begins with, each with the margin in likeness it must win by (bodies lie
 # seldom): aside, and leaning forwards, backwards and to either side; then lying so, and upside down (head over heels,
 # rolled over).
 LEANING = (
@@ -67,8 +66,8 @@ RUN, OVERLAP = 48, 12  # frames matched together
 EVERY = 2  # frames apart are those that are asked: half a knot
 POINTS = 400  # of the surface
 LOOKED_AT = 24  # frames, to say how alike a whole clip is
-OVER = 0.03  # of what a promise lacks is to be gained by lying or being upside down
-BETTER = 0.1  # of what a promise lacks is to be gained for all of the change; less of it brings as much less
+OVER = 0.03  # of what likeness lacks is to be gained by lying or being upside down
+BETTER = 0.1  # of what likeness lacks is to be gained for all of the change; less of it brings as much less
 
 
 def steps_of(network: MotionNetwork, asked: int | None) -> int:
@@ -147,7 +146,7 @@ class Matcher:
         rig = batch_rigs([reference]).to(device)
         prior, weights = PosePrior.of(network.imaginer, rig), surface_weights([body], rig)[0].to(device)
         limbs = limbs_of(reference.carriers, weights.sum(0).double().cpu().numpy())
-        return cls(Figure(network.video_to_pose.encoder, model, body, network.judge), prior, weights, limbs, steps)
+        return cls(Figure(network.video_to_pose.encoder, model, body), prior, weights, limbs, steps)
 
     @property
     def device(self) -> torch.device:
@@ -156,30 +155,33 @@ class Matcher:
     def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> tuple[Matrices, float]:
         """World matrices (metres) that look more like the crops than those given; and how much they look like them."""
         whole = self._task(cameras, crops, world)
-        before = self._promise(Change.none(whole.start), whole)
-        promise, change = self._most_promising(whole)
-        share = gained(before, promise) / BETTER
-        if share > 0:  # and a number
-            world = self.figure.metres(*change.share(whole.start, min(share, 1.0)).pose(whole.start, plain=True))
-        return world, float(self.figure.likeness_of(whole.film, world).mean())
+        before = self._likeness(Change.none(whole.start), whole)
+        likeness, change = self._most_alike(whole)
+        share = gained(before, likeness) / BETTER
+        if not share > 0:  # nor where it is no number
+            return world, float(self.figure.likeness_of(whole.film, world).mean())
+        if share < 1:
+            change = change.share(whole.start, share)
+            likeness = self._likeness(change, whole)
+        return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
 
-    def _most_promising(self, whole: "_Task") -> tuple[float, Change]:
-        """What was found, and how much that promises."""
+    def _most_alike(self, whole: "_Task") -> tuple[float, Change]:
+        """What was found, and how much it looks like the film."""
         some = whole.every(EVERY)
         begun = [self._descended(change, some) for change in self._begun(whole.at_knots())]
-        (promise, change), *over = ((self._promise(each, whole), each) for each in begun)
+        (likeness, change), *over = ((self._likeness(each, whole), each) for each in begun)
         for found, other in over:
-            if gained(promise, found) > OVER:
-                promise, change = found, other
+            if gained(likeness, found) > OVER:
+                likeness, change = found, other
         for _ in range(TRIES):
             other = change.copy()
             if not try_limbs(other, whole.start, self.figure, whole.film, self.limbs):
                 break
-            found = self._promise(self._descended(other, some), whole)
-            if found <= promise:
+            found = self._likeness(self._descended(other, some), whole)
+            if found <= likeness:
                 break
-            promise, change = found, other
-        return promise, change
+            likeness, change = found, other
+        return likeness, change
 
     @torch.no_grad()
     def _task(self, cameras: list[Camera], crops: Crops, world: Matrices) -> "_Task":
@@ -200,13 +202,13 @@ class Matcher:
 
         One that stands may lie before the clip is over.
         """
-        tried, promises = [], []
+        tried, likeness = [], []
         for turned, price in TURNED:
             change = self._descended(Change.none(task.start, turned), task, self.steps // 2)
-            promises.append(self._promises(change, task) - price)
+            likeness.append(self._alike(change, task) - price)
             tried.append(change)
         vectors = torch.tensor([turned for turned, _ in TURNED])
-        scores, leaps = SURE * torch.stack(promises, dim=1).cpu(), leaps_of(torch.cdist(vectors, vectors))
+        scores, leaps = SURE * torch.stack(likeness, dim=1).cpu(), leaps_of(torch.cdist(vectors, vectors))
         paths = [best_path(scores[:, :few], leaps[:few, :few]) for few in (len(LEANING), len(TURNED))]
         return [Change.pieced(tried, path) for path in (paths if paths[0] != paths[1] else paths[:1])]
 
@@ -230,12 +232,12 @@ class Matcher:
         return change
 
     @torch.no_grad()
-    def _promises(self, change: Change, task: "_Task") -> Float[Tensor, " frames"]:
+    def _alike(self, change: Change, task: "_Task") -> Float[Tensor, " frames"]:
         """Of the rig, its bones being its own."""
-        return self.figure.promise(task.film, *change.pose(task.start, plain=True))
+        return self.figure.likeness(task.film, *change.pose(task.start, plain=True))
 
-    def _promise(self, change: Change, task: "_Task") -> float:
-        return float(self._promises(change, task).mean())
+    def _likeness(self, change: Change, task: "_Task") -> float:
+        return float(self._alike(change, task).mean())
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,8 @@
 """How far off is a pose? A small network that sees film and drawing side by side.
 
-How much the two look like each other (`network.likeness`) tells a body that is turned the wrong way from one that is
-not, and of two poses of a limb hardly the better one: an arm is a small part of a picture. What to look at there can be
-learnt, for rigs can be drawn in wrong poses without end. The picture encoder's own layers are what is looked at; they
-stay as they are.
+How much the two look like each other (`network.likeness`) was taught by photographs alone. Rigs can be drawn in wrong
+poses without end, so what to look at in drawings can be learnt: which way a body faces that looks alike from both
+sides, and small things such as limbs. The picture encoder's own layers are what is looked at; they stay as they are.
 """
 
 from collections.abc import Sequence
@@ -44,13 +43,8 @@ class Pictures(OnDevice):
         return cls(crops, tuple(encoder.layers(crops)))
 
     @property
-    def details(self) -> tuple[Tensor, ...]:
-        """What one picture is laid over another by."""
-        return self.layers[:2]
-
-    @property
     def levels(self) -> tuple[Tensor, ...]:
-        """What two are compared by: more than edges."""
+        """What likeness goes by: more than edges."""
         return self.layers[-2:]
 
     def at(self, rows: Tensor) -> "Pictures":

@@ -1,5 +1,4 @@
-"""What matching is worth: clips captured as stage 2 leaves them, after stage 3, and with limbs swung onto the film,
-by likeness alone and by what the judge says as well.
+"""What matching is worth: clips captured as stage 2 leaves them, after stage 3, and with limbs swung onto the film.
 
 python tests/benchmarks/bench_match.py --cache CACHE [--model small] [--appearance own other-body] [--per-family 4]
     [--adapt 90s] [--split unseen] [--steps 60] [--each]
@@ -10,7 +9,6 @@ two rigs a family is learnt first (what is learnt lies in MOCAP_CACHE).
 """
 
 import argparse
-import copy
 from pathlib import Path
 
 import torch
@@ -32,17 +30,10 @@ def main() -> None:
     torch.set_num_threads(1)
     cache, network = open_cache(wanted.cache), load_model(wanted.model).network
     rounds, seconds = iterations_of(network, None), parse_budget(wanted.adapt)
-    unjudged = copy.deepcopy(network)
-    unjudged.judge = None
-    ways = {
-        "as stage 2 leaves it": (network, 0, 0),
-        "and stage 3": (network, rounds, 0),
-        "and matched, by likeness alone": (unjudged, rounds, wanted.steps),
-        "and matched": (network, rounds, wanted.steps),
-    }
+    ways = {"as stage 2 leaves it": (0, 0), "and stage 3": (rounds, 0), "and matched": (rounds, wanted.steps)}
     rows = {
-        name: NetworkPredictor(way, True, seconds, refined, 1, match_steps=steps)
-        for name, (way, refined, steps) in ways.items()
+        name: NetworkPredictor(network, True, seconds, refined, 1, match_steps=steps)
+        for name, (refined, steps) in ways.items()
     }
     say(HEAD)
     compare_rows(rows, cache, wanted, FIGURES)
