@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapcli.network.encoder import Crops, Encoder
-from mocapcli.network.likeness import likeness_of, nearest_cosines
+from mocapcli.network.likeness import mean_cosine, nearest_cosines
 from mocapcli.network.on_device import OnDevice
 from mocapcli.network.refiner import ConvBlock
 
@@ -73,9 +73,11 @@ class Judge(nn.Module):
         both, either = torch.minimum(*masks), torch.maximum(*masks)
         colours = (film.crops[:, :3] - drawn.crops[:, :3]).abs() * both
         seen = self.pixels(functional.interpolate(torch.cat([*masks, colours], dim=1), size=grid, mode="area"))
+        likeness = []
         for show, pair, one, other in zip(self.show, self.pair, film.layers, drawn.layers, strict=True):
-            here, there = show(one), show(other)
-            beside = torch.cat([here, there, here * there, nearest_cosines(one, other)], dim=1)
+            here, there, cosines = show(one), show(other), nearest_cosines(one, other)
+            likeness.append(mean_cosine(cosines, either))
+            beside = torch.cat([here, there, here * there, cosines], dim=1)
             finer = beside.shape[-1] > grid[-1]
             seen = seen + pair(functional.interpolate(beside, size=grid, mode="area" if finer else "bilinear"))
         seen = self.blocks(functional.silu(seen))
@@ -83,7 +85,7 @@ class Judge(nn.Module):
         mean = (seen * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
         area = [mask.mean((-1, -2)) for mask in (both, either)]
         overlap = area[0] / area[1].clamp_min(1e-3)
-        alike = likeness_of(film.levels, drawn.levels, either)[:, None]
+        alike = torch.stack(likeness[-2:]).mean(0)[:, None]  # as `likeness_of` has it
         told = torch.cat([mean, seen.amax((-1, -2)), *area, overlap, alike], dim=1)
         off: Tensor = self.read_out(told)[:, 0]
         return off

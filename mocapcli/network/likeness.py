@@ -20,8 +20,13 @@ def likeness_of(filmed: Sequence[Tensor], drawn: Sequence[Tensor], either: Eithe
 
 def alike(one: Features, other: Features, either: Either) -> Float[Tensor, " images"]:
     """Mean cosine of two pictures' features over what either of them shows."""
-    share = functional.interpolate(either, size=one.shape[-2:], mode="area")[:, 0]
-    return (nearest_cosines(one, other).mean(1) * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
+    return mean_cosine(nearest_cosines(one, other), either)
+
+
+def mean_cosine(cosines: Float[Tensor, "images 2 rows columns"], either: Either) -> Float[Tensor, " images"]:
+    """Of both directions, where either picture shows anything."""
+    share = functional.interpolate(either, size=cosines.shape[-2:], mode="area")[:, 0]
+    return (cosines.mean(1) * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
 
 
 def nearest_cosines(one: Features, other: Features) -> Float[Tensor, "images 2 rows columns"]:
