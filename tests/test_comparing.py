@@ -28,7 +28,7 @@ from mocapcli.capturing.sight import LOOKS
 from mocapcli.kinematics import motion_world
 from mocapcli.network.encoder import Encoder, build_encoder
 from mocapcli.network.judge import Judge, JudgeConfig
-from mocapcli.network.judge import Pictures as Drawings
+from mocapcli.network.likeness import Pictures as Drawings
 from mocapcli.network.likeness import alike
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.video_to_pose import PoseEstimate

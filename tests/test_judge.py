@@ -13,8 +13,8 @@ from mocapcli.data.cache import open_cache  # noqa: E402
 from mocapcli.errors import InvalidDataError  # noqa: E402
 from mocapcli.kinematics import world_to_local  # noqa: E402
 from mocapcli.network.encoder import build_encoder  # noqa: E402
-from mocapcli.network.judge import Judge, JudgeConfig, Pictures  # noqa: E402
-from mocapcli.network.likeness import alike, nearest_cosines  # noqa: E402
+from mocapcli.network.judge import Judge, JudgeConfig  # noqa: E402
+from mocapcli.network.likeness import Pictures, alike, nearest_cosines  # noqa: E402
 from mocapcli.network.model import LEARNT_FROM, MotionNetwork, digest_of, load_network  # noqa: E402
 from mocapcli.training.config import JudgeTaskConfig, TrainConfig  # noqa: E402
 from mocapcli.training.judge import (  # noqa: E402

@@ -21,8 +21,8 @@ from mocapcli.capturing.turning import root_of, stand
 from mocapcli.kinematics import affine, matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import unit
-from mocapcli.network.judge import Judge, Pictures
-from mocapcli.network.likeness import likeness_of
+from mocapcli.network.judge import Judge
+from mocapcli.network.likeness import Pictures, likeness_of
 from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
 from mocapcli.network.views import bin_centres, tilt_matrix
@@ -88,8 +88,7 @@ class Likeness:
         film, tried = self._pictures(self.scene.pictures(frames)), []
         for seen in self.scene.glimpses(yaws, frames, stretch):
             drawn = self._pictures(self._drawn(seen, cameras))
-            either = torch.maximum(film.crops[:, 3:], drawn.crops[:, 3:])
-            alike = likeness_of(film.levels, drawn.levels, either)
+            alike = likeness_of(film, drawn)
             tried.append((alike if judge is None else alike - JUDGED * judge(film, drawn)).cpu())
         return torch.stack(tried, dim=1)
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from mocapcli.capturing.comparing import Crops, pictures_of
 from mocapcli.kinematics import affine
 from mocapcli.network.encoder import Encoder, sample_features
-from mocapcli.network.likeness import likeness_of
+from mocapcli.network.likeness import Pictures, likeness_of
 from mocapcli.network.refiner_body import Body, view_of
 from mocapcli.network.refiner_pose import View
 from mocapcli.network.refiner_solve import seen_points
@@ -41,29 +41,31 @@ class Film:
     """What some frames show, and from where; the subject before nothing."""
 
     cameras: Sequence[Camera]  # in the level frame
-    crops: Float[Tensor, "frames 4 side side"]
-    details: list[Tensor]  # features, by unit vectors
+    pictures: Pictures
+    details: list[Tensor]  # of them, by unit vectors
     outside: Float[Tensor, "frames 1 side side"]  # how far off the subject a spot is, in half sides
     spots: Places  # of the subject
-    levels: list[Tensor]  # features that likeness is judged by
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], crops: Crops, encoder: Encoder) -> "Film":
-        pictures = pictures_of(crops, next(encoder.parameters()).device)
+        pictures = Pictures.of(pictures_of(crops, next(encoder.parameters()).device), encoder)
         masks = crops[..., 3] > 127
         away = np.stack([_away(mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
         inside = np.stack([_spots(mask) for mask in masks])
-        outside, spots = (torch.from_numpy(each).to(pictures) for each in (away, inside))
-        layers = encoder.layers(pictures)
-        details = [functional.normalize(layer, dim=1) for layer in layers[:2]]
-        return cls(cameras, pictures, details, outside, spots, layers[-2:])
+        outside, spots = (torch.from_numpy(each).to(pictures.crops) for each in (away, inside))
+        details = [functional.normalize(layer, dim=1) for layer in pictures.details]
+        return cls(cameras, pictures, details, outside, spots)
 
     def at(self, frames: Sequence[int]) -> "Film":
         """Some of the frames."""
         picked = torch.tensor(frames, device=self.crops.device)
-        details, levels = ([level[picked] for level in levels] for levels in (self.details, self.levels))
+        details = [level[picked] for level in self.details]
         cameras = [self.cameras[frame] for frame in frames]
-        return Film(cameras, self.crops[picked], details, self.outside[picked], self.spots[picked], levels)
+        return Film(cameras, self.pictures.at(picked), details, self.outside[picked], self.spots[picked])
+
+    @property
+    def crops(self) -> Float[Tensor, "frames 4 side side"]:
+        return self.pictures.crops
 
     @property
     def side(self) -> int:
@@ -113,9 +115,8 @@ class Figure:
     @torch.no_grad()
     def likeness(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, " frames"]:
         """As facings are compared."""
-        pictures = _tensor(self._draw(film, rotations, places, ("colour", "mask"))[1], places)
-        either = torch.maximum(pictures[:, 3:], film.crops[:, 3:])
-        return likeness_of(film.levels, self.encoder.layers(pictures)[-2:], either)
+        images = self._draw(film, rotations, places, ("colour", "mask"))[1]
+        return likeness_of(film.pictures, Pictures.of(_tensor(images, places), self.encoder))
 
     def likeness_of(self, film: Film, world: Matrices) -> Float[Tensor, " frames"]:
         """The same of a pose in metres."""

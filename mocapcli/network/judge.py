@@ -13,9 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mocapcli.network.encoder import Crops, Encoder
-from mocapcli.network.likeness import mean_cosine, nearest_cosines
-from mocapcli.network.on_device import OnDevice
+from mocapcli.network.likeness import Pictures, mean_cosine, nearest_cosines
 from mocapcli.network.refiner import ConvBlock
 
 PIXELS = 5  # channels beside the encoder's: both masks, and colours' difference where both show something
@@ -29,26 +27,6 @@ class JudgeConfig:
 
     channels: int = 64
     shown: int = 24  # channels that each of the encoder's layers is brought to
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures(OnDevice):
-    """Crops, and what an encoder sees in them."""
-
-    crops: Crops
-    layers: tuple[Tensor, ...]  # features, each at a resolution of its own
-
-    @classmethod
-    def of(cls, crops: Crops, encoder: Encoder) -> "Pictures":
-        return cls(crops, tuple(encoder.layers(crops)))
-
-    @property
-    def levels(self) -> tuple[Tensor, ...]:
-        """What likeness goes by: more than edges."""
-        return self.layers[-2:]
-
-    def at(self, rows: Tensor) -> "Pictures":
-        return Pictures(self.crops[rows], tuple(layer[rows] for layer in self.layers))
 
 
 class Judge(nn.Module):
@@ -69,7 +47,7 @@ class Judge(nn.Module):
 
     def forward(self, film: Pictures, drawn: Pictures) -> Float[Tensor, " pairs"]:
         grid = film.layers[len(film.layers) // 2].shape[-2:]
-        masks = film.crops[:, 3:], drawn.crops[:, 3:]
+        masks = film.masks, drawn.masks
         both, either = torch.minimum(*masks), torch.maximum(*masks)
         colours = (film.crops[:, :3] - drawn.crops[:, :3]).abs() * both
         seen = self.pixels(functional.interpolate(torch.cat([*masks, colours], dim=1), size=grid, mode="area"))

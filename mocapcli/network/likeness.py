@@ -1,20 +1,46 @@
 """How much pictures look like each other, by what an encoder sees in them."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from mocapcli.network.encoder import Features
+from mocapcli.network.encoder import Crops, Encoder, Features
+from mocapcli.network.on_device import OnDevice
 
 Either = Float[Tensor, "images 1 side side"]  # where either picture shows anything
 
 
-def likeness_of(filmed: Sequence[Tensor], drawn: Sequence[Tensor], either: Either) -> Float[Tensor, " images"]:
-    """Of pictures and others, by all levels of their features."""
-    pairs = zip(filmed, drawn, strict=True)
+@dataclass(frozen=True, eq=False)
+class Pictures(OnDevice):
+    """Crops, and what an encoder sees in them."""
+
+    crops: Crops
+    layers: tuple[Tensor, ...]  # features, each at a resolution of its own, the finest first
+
+    @classmethod
+    def of(cls, crops: Crops, encoder: Encoder) -> "Pictures":
+        return cls(crops, tuple(encoder.layers(crops)))
+
+    @property
+    def masks(self) -> Float[Tensor, "images 1 side side"]:
+        return self.crops[:, 3:]
+
+    @property
+    def details(self) -> tuple[Tensor, ...]:
+        """As `Encoder.details` has them."""
+        return self.layers[:2]
+
+    def at(self, rows: Tensor) -> "Pictures":
+        return Pictures(self.crops[rows], tuple(layer[rows] for layer in self.layers))
+
+
+def likeness_of(filmed: Pictures, drawn: Pictures) -> Float[Tensor, " images"]:
+    """Of pictures and others, by what is more than edges: the last two of their layers."""
+    either = torch.maximum(filmed.masks, drawn.masks)
+    pairs = zip(filmed.layers[-2:], drawn.layers[-2:], strict=True)
     return torch.stack([alike(one, other, either) for one, other in pairs]).mean(0)
 
 

@@ -21,8 +21,8 @@ from mocapcli.data.windows import random_of
 from mocapcli.kinematics import affine, local_to_world, quat_to_matrix, world_to_local
 from mocapcli.network.encoder import Encoder, unit
 from mocapcli.network.graph import build_levels
-from mocapcli.network.judge import Judge, Pictures
-from mocapcli.network.likeness import likeness_of
+from mocapcli.network.judge import Judge
+from mocapcli.network.likeness import Pictures, likeness_of
 from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigReference
 from mocapcli.network.refiner_pose import apply_turns
@@ -224,8 +224,7 @@ def judge_figures(judge: Judge, encoder: Encoder, batch: JudgeBatch) -> dict[str
     """How often the worse of two poses is taken for the better one, in %: of all, and of those whose limbs differ;
     besides, where likeness alone chooses."""
     film, drawn = _seen(encoder, batch)
-    either = torch.maximum(film.crops[:, 3:], drawn.crops[:, 3:])
-    said = {"": judge(film, drawn), "alike_": -likeness_of(film.levels, drawn.levels, either)}
+    said = {"": judge(film, drawn), "alike_": -likeness_of(film, drawn)}
     off, figures = batch.off.clamp(max=FARTHEST), dict[str, float]()
     for name, values in said.items():
         values = values.unflatten(0, off.shape)

@@ -2,13 +2,11 @@
 (imagine), or what judges them (judge). The loop is the same."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from mocapcli.errors import InvalidDataError
 from mocapcli.network.encoder import unit
@@ -26,7 +24,7 @@ from mocapcli.training.judge import JudgeBatch, JudgeStream, judge_figures, judg
 from mocapcli.training.objectives import pose_figures, pose_loss
 from mocapcli.training.refine import RefineBatch, RefineStream, refine_figures, refine_loss
 from mocapcli.training.rotation import RotationBatch, RotationStream, rotation_figures, rotation_loss
-from mocapcli.training.stream import BatchStream
+from mocapcli.training.stream import BatchStream, FamilyStream
 from mocapcli.training.wear import worn
 
 Loss = tuple[Tensor, dict[str, Tensor]]  # the sum, and its parts
@@ -37,14 +35,13 @@ class Task(Protocol):
 
     @property
     def judged_by(self) -> str: ...
+    @property
+    def stream(self) -> type[FamilyStream[Any]]: ...
     def part(self, network: MotionNetwork) -> nn.Module: ...
     def size(self, config: TrainConfig) -> tuple[int, int]:
         """Slots of a batch, which processes share out among them, and frames of a slot."""
         ...
 
-    def stream(
-        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
-    ) -> Dataset[Any]: ...
     def loss(self, network: MotionNetwork, batch: Any, config: TrainConfig, done: float) -> Loss:
         """`done`: how far the run is, 0 to 1."""
         ...
@@ -57,17 +54,13 @@ class PoseTask:
     """Crops to positions."""
 
     judged_by: str = "mpjpe_percent"
+    stream: type[FamilyStream[Any]] = BatchStream
 
     def part(self, network: MotionNetwork) -> nn.Module:
         return network.video_to_pose
 
     def size(self, config: TrainConfig) -> tuple[int, int]:
         return config.data.rigs, config.data.clips * config.data.frames
-
-    def stream(
-        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
-    ) -> Dataset[Any]:
-        return BatchStream(cache, config, rank, world, validation)
 
     def loss(self, network: MotionNetwork, batch: Batch, config: TrainConfig, done: float) -> Loss:
         with precision(batch.crops.device, config.half):
@@ -91,17 +84,13 @@ class RotationTask:
     """Positions to rotations."""
 
     judged_by: str = "world_degrees"
+    stream: type[FamilyStream[Any]] = RotationStream
 
     def part(self, network: MotionNetwork) -> nn.Module:
         return network.rotation
 
     def size(self, config: TrainConfig) -> tuple[int, int]:
         return config.rotation.clips, config.rotation.frames
-
-    def stream(
-        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
-    ) -> Dataset[Any]:
-        return RotationStream(cache, config, rank, world, validation)
 
     def loss(self, network: MotionNetwork, batch: RotationBatch, config: TrainConfig, done: float) -> Loss:
         network.rotation.low_precision = config.half
@@ -118,17 +107,13 @@ class RefineTask:
     """Poses to better poses, by looking."""
 
     judged_by: str = "world_degrees"
+    stream: type[FamilyStream[Any]] = RefineStream
 
     def part(self, network: MotionNetwork) -> nn.Module:
         return refiner_of(network)
 
     def size(self, config: TrainConfig) -> tuple[int, int]:
         return config.data.rigs, config.data.clips * config.data.frames
-
-    def stream(
-        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
-    ) -> Dataset[Any]:
-        return RefineStream(cache, config, rank, world, validation)
 
     def loss(self, network: MotionNetwork, batch: RefineBatch, config: TrainConfig, done: float) -> Loss:
         refiner = refiner_of(network)
@@ -147,17 +132,13 @@ class ImagineTask:
     """Noise to poses."""
 
     judged_by: str = "nearest_percent"
+    stream: type[FamilyStream[Any]] = ImagineStream
 
     def part(self, network: MotionNetwork) -> nn.Module:
         return imaginer_of(network)
 
     def size(self, config: TrainConfig) -> tuple[int, int]:
         return config.imagine.rigs, config.imagine.poses
-
-    def stream(
-        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
-    ) -> Dataset[Any]:
-        return ImagineStream(cache, config, rank, world, validation)
 
     def loss(self, network: MotionNetwork, batch: ImagineBatch, config: TrainConfig, done: float) -> Loss:
         with precision(batch.world.device, config.half):
@@ -172,17 +153,13 @@ class JudgeTask:
     """Film and drawing to how far off the drawn pose is."""
 
     judged_by: str = "wrong_percent"
+    stream: type[FamilyStream[Any]] = JudgeStream
 
     def part(self, network: MotionNetwork) -> nn.Module:
         return judge_of(network)
 
     def size(self, config: TrainConfig) -> tuple[int, int]:
         return config.judge.rigs, config.judge.pictures
-
-    def stream(
-        self, cache: Path, config: TrainConfig, rank: int = 0, world: int = 1, validation: bool = False
-    ) -> Dataset[Any]:
-        return JudgeStream(cache, config, rank, world, validation)
 
     def loss(self, network: MotionNetwork, batch: JudgeBatch, config: TrainConfig, done: float) -> Loss:
         encoder = network.video_to_pose.encoder.eval()  # it is looked through, and stays as it is

@@ -17,8 +17,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import nn
 
 from mocapcli.data.cache import Cache
 from mocapcli.network.attention import GraphAttention
@@ -30,8 +29,8 @@ from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig, load_config
 from mocapcli.training.loop import Trainer
 from mocapcli.training.state import MovingAverage
-from mocapcli.training.stream import Families
-from mocapcli.training.tasks import TASKS, Task
+from mocapcli.training.stream import Families, FamilyStream
+from mocapcli.training.tasks import TASKS, Loss, Task
 
 CPU = torch.device("cpu")
 FIGURES = {
@@ -70,11 +69,12 @@ class Told:
     def size(self, config: TrainConfig) -> tuple[int, int]:
         return self.task.size(config)
 
-    def stream(self, *arguments: Any, **named: Any) -> Dataset[Any]:
-        return self.task.stream(*arguments, **named)
+    @property
+    def stream(self) -> type[FamilyStream[Any]]:
+        return self.task.stream
 
-    def loss(self, network: MotionNetwork, batch: Any, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.task.loss(network, self.change(batch), config)
+    def loss(self, network: MotionNetwork, batch: Any, config: TrainConfig, done: float) -> Loss:
+        return self.task.loss(network, self.change(batch), config, done)
 
     def figures(self, network: MotionNetwork, batch: Any) -> dict[str, float]:
         return self.task.figures(network, self.change(batch))

@@ -120,7 +120,7 @@ def world_of(asset: Asset, motion: Motion) -> np.ndarray:
 
 
 def spread_out(poses: np.ndarray, count: int) -> np.ndarray:
-    return poses[np.linspace(0, len(poses) - 1, count).round().astype(int)]
+    return np.asarray(poses[np.linspace(0, len(poses) - 1, count).round().astype(int)])
 
 
 def standing(world: np.ndarray, rig: RigBatch) -> np.ndarray:

@@ -30,6 +30,7 @@ from mocapcli.training.config import DataConfig
 from mocapcli.training.curves import draw_curves
 from mocapcli.training.refine import RefineBatch, body_of, collate_clips, make_clip, pose_errors
 from mocapcli.training.stream import divide_families, scene_rig
+from mocapcli.training.tasks import refiner_of
 
 LOOKS = {"own": DataConfig(recoloured=0.0, other_body=0.0), "other-body": DataConfig(recoloured=0.0, other_body=1.0)}
 FIGURES = ("local", "leaves", "world", "surface", "stand")
@@ -39,7 +40,7 @@ SHARES = tuple(np.linspace(0.1, 0.9, 9).tolist())  # of the way to the reference
 def main() -> None:
     options = parse()
     torch.set_num_threads(1)
-    refiner = load_network(options.model, "refine").refiner
+    refiner = refiner_of(load_network(options.model, "refine"))
     families = families_of(options.cache, options.split)
     print(f"{len(families)} families of {options.split}, {options.clips} clips of {options.frames} frames each")  # noqa: T201
     for look in options.looks:

@@ -55,7 +55,9 @@ class Llvmpipe:
         self.program["toward"].value = [tuple(row[:3]) for row in packed[:3].tolist()]
         self.program["tint"].value = [tuple(row[3:]) for row in packed[:3].tolist()]
         self.program["ambient"].value = tuple(packed[3, 3:].tolist())
-        images = pyramid(mesh.materials[0].texture)
+        texture = mesh.materials[0].texture
+        assert texture is not None and mesh.uvs is not None  # the rig is ours
+        images = pyramid(texture) or ()
         self.texture = self.context.texture(images[0].shape[1::-1], 4, images[0].tobytes())
         self.texture.build_mipmaps()
         self.texture.use()

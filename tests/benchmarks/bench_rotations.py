@@ -11,8 +11,10 @@ form without its last step, the pose as a whole.
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,7 +27,7 @@ from mocapcli.evaluation.positions import closed_form, correlated_noise, run_hea
 from mocapcli.evaluation.records import METRICS
 from mocapcli.network.anchored import Settings
 from mocapcli.network.model import load_network
-from mocapcli.network.reference import reference_of_asset
+from mocapcli.network.reference import RigReference, reference_of_asset
 from mocapcli.network.whole_pose import BONES_ALONE
 from mocapcli.training.config import DataConfig
 from mocapcli.training.stream import divide_families
@@ -34,6 +36,7 @@ CLIPS = 8
 LEVELS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 FIGURES = ("rotation_local_deg", "rotation_world_deg")
 KINDS = ("new in every frame", "lasts for 0.15 s")
+Method = Callable[[np.ndarray, RigReference], Any]  # positions of a rig to its rotations
 
 
 def main() -> None:
@@ -45,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cache, head = open_cache(wanted.cache), load_network(wanted.model, "rotation").rotation
     bones = partial(closed_form, noise=None, settings=Settings(sweeps=8, whole=BONES_ALONE))
-    methods = {"bone by bone": bones, "closed form": closed_form, "ours": partial(run_head, head)}
+    methods: dict[str, Method] = {"bone by bone": bones, "closed form": closed_form, "ours": partial(run_head, head)}
     rows = ("copy", *methods)
     entries = entries_of(cache, wanted.split)
     table = np.array([judged(cache, entry, methods) for entry in tqdm(entries)]).mean(axis=0)
@@ -56,7 +59,7 @@ def main() -> None:
             say(f"| {100 * level:g} %, {kind} | {text} |")
 
 
-def entries_of(cache: Cache, split: str) -> list[Entry]:
+def entries_of(cache: Cache, split: Literal["train", "validation", "unseen"]) -> list[Entry]:
     """Files with clips; of `validation`, those of the families set aside in training."""
     if split == "validation":
         families = divide_families(cache, DataConfig().validation).validation
@@ -64,7 +67,7 @@ def entries_of(cache: Cache, split: str) -> list[Entry]:
     return [entry for entry in cache.entries_of(split) if entry.frames]
 
 
-def judged(cache: Cache, entry: Entry, methods: dict) -> np.ndarray:
+def judged(cache: Cache, entry: Entry, methods: dict[str, Method]) -> np.ndarray:
     """Means over the clips of one file: [kind of noise, level, row, figure]."""
     asset = cache.load(entry)
     reference = reference_of_asset(asset)
@@ -87,7 +90,7 @@ def judged(cache: Cache, entry: Entry, methods: dict) -> np.ndarray:
         found = measure_case(Case(subject, truth, motion.fps, predictions), metrics)
         keys = [[["copy", *(f"{kind} {level} {row}" for row in methods)] for level in LEVELS] for kind in (0, 1)]
         clips.append([[[[found[key][name] for name in FIGURES] for key in row] for row in rows] for rows in keys])
-    return np.array(clips).mean(axis=0)
+    return np.asarray(np.mean(clips, axis=0))
 
 
 def say(text: str) -> None:

@@ -153,7 +153,7 @@ def carried(job: Job, page: str) -> Iterator[str]:
     found = re.search(rf"^## {re.escape(job.title)}\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL)
     if found is None:
         return
-    date, weights = (re.search(what, page)[1] for what in (r"Put together on (\S+)", r"weights (\w+)"))
+    date, weights = (" ".join(re.findall(what, page)[:1]) for what in (r"Put together on (\S+)", r"weights (\w+)"))
     yield f"## {job.title}\n"
     if CARRIED not in found[1]:
         yield f"{CARRIED} the page of {date}: of weights {weights}.\n"
