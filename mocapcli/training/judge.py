@@ -5,7 +5,6 @@ otherwise (right, wrong, or as in some other pose), turned as a whole, or hardly
 the better one is to be told; how far off they are is asked besides.
 """
 
-import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -89,19 +88,17 @@ class JudgeStream(FamilyStream[JudgeBatch]):
     def _judged(self, path: Path, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         data, rig, body = self.config.data, scene_rig(path), body_of(path)
         shown = rig.dressed(choose_appearance(data, random), random)
-        filmed, truth = [], []
-        for _ in range(self.config.judge.pictures):  # the same pose, whatever the body
-            truth.append(rig.pose(copy.deepcopy(random), 1, REAL, data.fps))
-            filmed.append(shown.pose(random, 1, REAL, data.fps))
-        clip = film_crops(shown.model, np.concatenate(filmed), random, self.config.network.side, moving=False)
+        poses = [rig.alike(shown, random, 1, REAL, data.fps) for _ in range(self.config.judge.pictures)]
+        truth, filmed = (np.concatenate(each) for each in zip(*poses, strict=True))
+        clip = film_crops(shown.model, filmed, random, self.config.network.side, moving=False)
         joints, size = body.reference.deforms, body.reference.size
-        poses = WrongPoses.at(path, data.fps).of(np.concatenate(truth), random)
-        off = 100 / size * _apart(poses, np.concatenate(truth)[:, None], joints)
-        where = _middle(np.concatenate(filmed), joints)[:, None]
+        tried = WrongPoses.at(path, data.fps).of(truth, random)
+        off = 100 / size * _apart(tried, truth[:, None], joints)
+        where = _middle(filmed, joints)[:, None]
         where = where + _standing(size, where - clip.camera_position[:, None], random)
-        poses[..., :3, 3] += (where - _middle(poses, joints))[:, :, None]
+        tried[..., :3, 3] += (where - _middle(tried, joints))[:, :, None]
         cameras = [camera for camera in cameras_of(clip) for _ in range(TRIED)]
-        points, normals = pose_points(rig.model, poses.reshape(-1, *poses.shape[2:]))
+        points, normals = pose_points(rig.model, tried.reshape(-1, *tried.shape[2:]))
         surface = rig.model.surface
         images = draw(points, normals, surface, cameras, background=(0, 0, 0), outputs=("colour", "mask"), threads=1)
         drawn = with_mask(images.colour, images.mask).reshape(*off.shape, *clip.crops.shape[1:])
