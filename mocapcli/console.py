@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,8 +34,26 @@ def warnings_as_notes() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield notes
+    notes += _said(caught)
+
+
+@contextmanager
+def warnings_heard() -> Iterator[Callable[[], list[str]]]:
+    """Call what it gives for what was said so far. Whoever listens outside hears all of it in the end."""
+    heard: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            yield lambda: _said(heard)
+    finally:
+        for one in heard:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, source=one.source)
+
+
+def _said(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Each sentence once."""
     said = [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
-    notes += dict.fromkeys(said)
+    return list(dict.fromkeys(said))
 
 
 def show(*parts: Any, width: int | None = None) -> None:

@@ -71,6 +71,10 @@ def test_one_command_writes_everything(capsys, tmp_path: Path, video: Path, rig:
     assert captured.motions[0].name == "walk"
     assert captured.motions[0].frames == report["frames"]
     assert report["model"]["name"] == "tiny"
+    assert (report["settings"]["adapt"], report["settings"]["root"]) == ("off", "full")
+    assert report["settings"]["output"] == [str(tmp_path / "out.bvh"), str(tmp_path / "out.glb")]
+    assert [line for line in report["warnings"] if "the mesh is left out" in line]  # the writer's, of the .bvh
+    assert err.count("the mesh is left out") == 1
     assert {"subject", "pose", "rotation"} < set(report["seconds"])
     sure = np.load(tmp_path / "c.npz")
     assert sure["values"].shape == (report["frames"], len(sure["joints"]))

@@ -23,6 +23,7 @@ from mocapcli.capturing.report import Confidence, Report, Stopwatch, confidence_
 from mocapcli.capturing.rigs import read_rig, with_reference
 from mocapcli.capturing.slim import Slim
 from mocapcli.capturing.steady import steady
+from mocapcli.console import warnings_heard
 from mocapcli.filters.chain import Step, apply_filters, parse_filters
 from mocapcli.render.camera import Camera
 from mocapcli.subject.find import Options as SubjectOptions
@@ -63,7 +64,19 @@ def capture_video(
     progress: Progress = silent,
 ) -> Captured:
     """Capture and write what `options` ask for. `model`: one that is loaded already, for many videos."""
-    options, watch = options or Options(), Stopwatch()
+    with warnings_heard() as warned:
+        return _captured(video, rig, options or Options(), model, progress, warned)
+
+
+def _captured(
+    video: str | Path,
+    rig: Asset | Rig | str | Path,
+    options: Options,
+    model: Model | None,
+    progress: Progress,
+    warned: Callable[[], list[str]],
+) -> Captured:
+    watch = Stopwatch()
     check_outputs(options, [Path(video), *([Path(rig)] if isinstance(rig, (str, Path)) else []), *options.read])
     steps = parse_filters(options.filter)
     with watch.stage("loading"):
@@ -84,7 +97,7 @@ def capture_video(
             check_size(options.preview, opened, len(subject))
         captured = _capture(asset, known, model, subject, clip, steps, options, watch, progress)
         failed = deliver(captured, subject, clip, options, watch, progress)
-    captured = replace(captured, report=_finished(captured.report, watch, subject))
+    captured = replace(captured, report=_finished(captured.report, watch, subject, warned()))
     if options.report is not None:
         write_report(options.report, captured.report)
     if failed:
@@ -148,7 +161,7 @@ def _capture(
         motion = apply_filters(whole, asset.rig, steps)
         filmed = motion if abs(motion.duration - whole.duration) < 0.5 / fps else whole
     confidence = _confidence(pose, clip, slim.asset)
-    report = _report(asset, model, subject, pose, confidence, motion, watch)
+    report = _report(asset, model, subject, pose, confidence, motion, options, watch)
     return Captured(asset, motion, filmed, staged.camera, subject.video, pose, confidence, report)
 
 
@@ -165,6 +178,7 @@ def _report(
     pose: PoseTrack,
     confidence: Confidence,
     motion: Motion,
+    options: Options,
     watch: Stopwatch,
 ) -> Report:
     return Report(
@@ -180,15 +194,16 @@ def _report(
         {"fov": round(subject.camera.fov, 2), "pitch": round(float(np.degrees(pose.pitch)), 2)},
         facing_changes(pose.facing, confidence.times),
         round(float(confidence.values.mean()), 4),
+        options.plain(),
         watch.seconds,
         0.0,
         tuple(subject.notes),
     )
 
 
-def _finished(report: Report, watch: Stopwatch, subject: Subject) -> Report:
+def _finished(report: Report, watch: Stopwatch, subject: Subject, warned: list[str]) -> Report:
     """With what only the end tells; loading and what is written for looking at do not count as speed."""
     worked = sum(watch.seconds[stage] for stage in SPEED if stage in watch.seconds)
     seconds = {stage: round(taken, 4) for stage, taken in watch.seconds.items()}
-    notes = tuple(dict.fromkeys([*subject.notes, *subject.video.notes]))
+    notes = tuple(dict.fromkeys([*subject.notes, *subject.video.notes, *warned]))
     return replace(report, seconds=seconds, frames_per_second=round(len(subject) / worked, 2), warnings=notes)

@@ -1,6 +1,6 @@
 """Everything that can be asked of a capture; names are those of the command line."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +74,10 @@ class Options:
             problem = f"the part from {self.start:g} s to {self.end:g} s is empty"
             raise UsageError(problem, remedy="check --start and --end")
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON has them."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
     @property
     def read(self) -> tuple[Path, ...]:
         """Files that are read beside the video and the rig."""
@@ -83,3 +87,9 @@ class Options:
     @property
     def adapt_seconds(self) -> float | None:
         return parse_budget(self.adapt)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value

@@ -36,6 +36,7 @@ class Report:
     camera: dict[str, float]  # degrees
     facing: tuple[tuple[float, float], ...]
     confidence: float
+    settings: dict[str, Any]  # what was asked for, as the command line names it
     seconds: dict[str, float]  # by stage
     frames_per_second: float
     warnings: tuple[str, ...] = ()
