@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 import mocapcli.capturing.report as report
-from mocapcli.capturing.api import Captured, capture_video
+from mocapcli.capturing.api import READING, Captured, capture_video
 from mocapcli.capturing.models import Model, load_model
 from mocapcli.capturing.options import Options
 from mocapcli.data.videos import place_cameras, random_view
@@ -35,8 +35,7 @@ from mocapcli.types import Asset, Motion
 from mocapcli.zoo import make_creature
 
 SEEDS = {11: 8, 49: 5, 59: 3}  # a creature with so many joints
-STAGES = ("subject", "crops", "pose", "rotation", "refinement", "motion", "writing")
-WORKED = "subject crops rig pose rotation refinement motion writing".split()
+STAGES = ("subject", "crops", *READING, "motion", "writing")
 
 
 class Encoder(nn.Module):
@@ -82,8 +81,8 @@ def measure(model: Model, seed: int, frames: int, size: int, folder: Path, round
 def row(captured: Captured, size: int) -> str:
     found = captured.report
     each = {stage: 1000 * found.seconds.get(stage, 0.0) / found.frames for stage in STAGES}
-    total = 1000 * sum(found.seconds.get(stage, 0.0) for stage in WORKED) / found.frames
-    columns = " ".join(f"{each[stage]:9.2f}" for stage in STAGES)
+    total = 1000 / found.frames_per_second
+    columns = " ".join(f"{each[stage]:14.2f}" for stage in STAGES)
     return f"{found.joints:6d} {found.frames:7d} {size:5d} {columns} {total:9.2f} {1000 / total:9.1f}"
 
 
@@ -145,7 +144,7 @@ def main() -> None:
     mock.patch.object(report, "time", SimpleNamespace(perf_counter=time.process_time)).start()  # machines are shared
     torch.manual_seed(0)
     model = load_model(wishes.model) if wishes.model else Model(MotionNetwork(NetworkConfig()).eval(), "random", "")
-    print("joints  frames  size " + " ".join(f"{stage:>9s}" for stage in STAGES) + "       all  frames/s")  # noqa: T201
+    print("joints  frames  size " + " ".join(f"{stage:>14s}" for stage in STAGES) + "       all  frames/s")  # noqa: T201
     cases = [(59, 300, 256), (11, 300, 256), (49, 300, 256), (59, 90, 256), (59, 300, 448), (59, 300, 1080)]
     stage_one, everything = [], []
     with tempfile.TemporaryDirectory() as name:
