@@ -88,7 +88,7 @@ def test_what_is_missing_is_named(made) -> None:
     assert "Not measured: no model yet" in section(page, "Video to rotations (e2e), unseen\n")
     assert "holds no weights of stage `pose`" in section(page, "Video to positions (v2p), unseen")
     assert "no clips of this split" in section(page, "Positions to rotations (p2r), rare")
-    assert [path.name for path in results.iterdir()] == ["p2r-unseen-own.json"]
+    assert sorted(path.name for path in results.iterdir()) == ["p2r-unseen-own.json", "p2r-unseen-own.run"]
 
 
 def test_the_closed_form_is_checked_from_files(made) -> None:
@@ -112,6 +112,18 @@ def test_results_that_are_there_are_taken(script: ModuleType, made, unseen: Cach
     assert section(again.read_text(), "Positions to rotations (p2r), unseen") == section(
         page, "Positions to rotations (p2r), unseen"
     )
+
+
+def test_results_of_another_command_are_not_taken(
+    script: ModuleType, made, unseen: Cache, stage_2: Path, tmp_path: Path, monkeypatch
+) -> None:
+    _, results = made
+    ran: list[list[str]] = []
+    monkeypatch.setattr(script, "main", lambda words: ran.append(words) or 1)
+    arguments = ["--cache", str(unseen.folder), "--model", str(stage_2), "--per-family", "1", "--seed", "7", "--reuse"]
+    script.make([*arguments, "--results", str(results), "--output", str(tmp_path / "new" / "again.md")])
+    assert any("p2r" in words for words in ran)
+    assert "the run failed" in (tmp_path / "new" / "again.md").read_text()
 
 
 def test_bars_in_names_do_not_break_tables(script: ModuleType) -> None:

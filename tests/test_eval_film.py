@@ -159,6 +159,14 @@ def test_every_stage_is_timed(
     assert found["device"] == "cpu"
 
 
+def test_what_is_timed_end_to_end_gets_to_the_end(unseen: Cache, model: Path) -> None:
+    (window, *_) = evaluation_windows(unseen, "unseen", per_family=1)
+    jobs = build_setting("e2e", Models((str(model),))).jobs(unseen, window)
+    ended = {name: job() for name, job in jobs.items() if name in ("stage 1 (ours)", "end to end (ours)")}
+    assert ended["stage 1 (ours)"].rotations is None
+    assert ended["end to end (ours)"].rotations is not None
+
+
 def test_the_first_run_is_not_counted() -> None:
     calls = []
 

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +16,7 @@ from PIL import Image
 
 from cli_helpers import run
 from eval_helpers import evaluated, long_asset
+from mocapcli.data import compact
 from mocapcli.data.cache import Cache
 from mocapcli.data.windows import evaluation_windows
 from mocapcli.evaluation import run as running
@@ -60,6 +63,32 @@ def test_a_killed_run_goes_on_where_it_was(capsys, unseen: Cache, tmp_path: Path
     assert len(counted) == len(evaluation_windows(unseen, "unseen")) - sum(map(len, kept))
     assert json.loads(output.read_text()) == whole
     assert not partial.exists()
+
+
+def test_rigs_that_changed_meanwhile_are_judged_anew(capsys, unseen: Cache, tmp_path: Path, monkeypatch) -> None:
+    """What is kept of a run is of the rigs as they were, whatever the cache's index says."""
+    cache = tmp_path / "cache"
+    shutil.copytree(unseen.folder, cache)
+    first, *others = evaluation_windows(unseen, "unseen")
+    arguments = ("eval", "--model", "none", "--split", "unseen", "--cache", cache, "--output", tmp_path / "out.json")
+    real, judged = running.measure_case, []
+
+    def failing_last(*case):
+        judged.append(1)
+        if len(judged) > len(others):
+            raise KeyboardInterrupt
+        return real(*case)
+
+    monkeypatch.setattr(running, "measure_case", failing_last)
+    assert run(capsys, *arguments)[0] == 130
+    for file in {window.entry.file for window in (first, *others)}:
+        asset = compact.load(cache / file)
+        faster = [replace(motion, fps=motion.fps + 1) for motion in asset.motions]
+        compact.save(cache / file, asset.with_motions(faster))
+    again: list[int] = []
+    monkeypatch.setattr(running, "measure_case", lambda *case: again.append(1) or real(*case))
+    assert run(capsys, *arguments)[0] == 0
+    assert len(again) == len((first, *others))
 
 
 def remembered(partial: Path) -> set[str]:

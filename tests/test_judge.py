@@ -8,9 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra [network] is not installed")
 
-from mocapcli.data import compact  # noqa: E402
 from mocapcli.data.cache import open_cache  # noqa: E402
-from mocapcli.errors import InvalidDataError  # noqa: E402
+from mocapcli.errors import InvalidDataError, UsageError  # noqa: E402
 from mocapcli.kinematics import world_to_local  # noqa: E402
 from mocapcli.network.encoder import build_encoder  # noqa: E402
 from mocapcli.network.judge import Judge, JudgeConfig  # noqa: E402
@@ -28,6 +27,7 @@ from mocapcli.training.judge import (  # noqa: E402
     verdicts,
 )
 from mocapcli.training.loop import Trainer  # noqa: E402
+from mocapcli.training.stream import Families, divide_families  # noqa: E402
 from mocapcli.training.tasks import TASKS, judge_of  # noqa: E402
 from test_training import SMALL  # noqa: E402
 
@@ -110,13 +110,26 @@ def test_batches_are_made_again_and_judges_are_others(creatures: Path) -> None:
     assert (first.drawn[:, :, 3] > 0).flatten(2).any(-1).all()  # the rig is in every picture
 
 
-def test_a_rig_without_a_mesh_is_never_drawn(creatures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream, random = JudgeStream(creatures, CONFIG), np.random.default_rng(0)
-    bare, *others = sorted({entry.file for entries in stream.shown.values() for entry in entries})
-    name = compact.load(creatures / bare).rig.name
-    monkeypatch.setattr("mocapcli.training.judge.is_bare", lambda rig: rig.name == name)
-    chosen = {stream._meshed(random).relative_to(creatures).as_posix() for _ in range(20)}
-    assert chosen == set(others)
+def test_a_rig_without_a_mesh_is_never_drawn(creatures: Path) -> None:
+    families = divide_families(open_cache(creatures), CONFIG.data.validation)
+    bare, *others = sorted(families.train)
+
+    def without_mesh(*names: str) -> Families:
+        told = {
+            name: [replace(entry, triangles=0) if name in names else entry for entry in entries]
+            for name, entries in families.train.items()
+        }
+        return Families(told, families.validation)
+
+    stream = JudgeStream(creatures, CONFIG, _families=without_mesh(bare))
+    assert sorted(stream.shown) == others and stream[0].film.shape[0] == 3
+    with pytest.raises(InvalidDataError, match="no family that is trained on has a mesh"):
+        JudgeStream(creatures, CONFIG, _families=without_mesh(bare, *others))[0]
+
+
+def test_who_has_seen_nothing_is_not_looked_through(creatures: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has seen nothing yet"):
+        Trainer(CONFIG, creatures, tmp_path, CPU, progress_bar=False)
 
 
 def test_pairs_count_the_more_the_more_they_differ() -> None:

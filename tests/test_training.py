@@ -1,5 +1,6 @@
 """Training: samples and their truth agree, a batch is learnt by heart, a killed run goes on as if nothing had been."""
 
+import math
 import os
 import signal
 import subprocess
@@ -306,6 +307,15 @@ def test_a_run_of_another_size_or_stage_does_not_go_on(creatures: Path, tmp_path
         with pytest.raises(UsageError, match="another folder"):
             Trainer(other, creatures, tmp_path, CPU, progress_bar=False)
     assert Trainer(replace(SMALL, lr=1e-5), creatures, tmp_path, CPU, progress_bar=False).state.step == 1
+
+
+def test_what_is_set_otherwise_counts_from_there(creatures: Path, tmp_path: Path) -> None:
+    Trainer(replace(SMALL, steps=1), creatures, tmp_path, CPU, progress_bar=False).run()
+    same = Trainer(replace(SMALL, lr=1e-5), creatures, tmp_path, CPU, progress_bar=False)
+    assert same.state.best < math.inf  # the best so far stays a mark …
+    other = Trainer(replace(SMALL, seed=SMALL.seed + 1, weight_decay=0.5), creatures, tmp_path, CPU, progress_bar=False)
+    assert other.state.best == math.inf  # … but not for other pictures
+    assert {group["weight_decay"] for group in other.optimizer.param_groups} == {0.5}
 
 
 def test_invented_poses_do_not_know_local_axes() -> None:

@@ -114,9 +114,9 @@ def test_stages_of_given_models_come_along(creatures: Path, tmp_path: Path) -> N
     given = as_saved(MotionNetwork(whole))
     save_network(tmp_path / "given", whole, given.state_dict())
     config, sources = replace(SMALL, stage="rotation", steps=2), (tmp_path / "given",)
-    for steps in (1, 2):  # the second run goes on where the first one stopped
+    for steps, start in ((1, sources), (2, sources), (3, ())):  # later runs go on, whether they are told again or not
         once = replace(config, steps=steps)
-        Trainer(once, creatures, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=sources).run()
+        Trainer(once, creatures, tmp_path / "run", torch.device("cpu"), progress_bar=False, start_from=start).run()
     made = load_network(tmp_path / "run" / "last")
     assert made.config.stages == whole.stages and made.config.side == 48
     known = given.state_dict()

@@ -1,6 +1,5 @@
 """What `mocap eval` does: files, a split or a part of it, or parts put together; then tables, files, charts, a film."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -27,7 +26,14 @@ from mocapcli.evaluation.results import Results, summarise
 from mocapcli.evaluation.run import Setting
 from mocapcli.evaluation.settings import Scene
 from mocapcli.evaluation.shards import merge_parts, part_of
-from mocapcli.evaluation.sources import cache_of_assets, cache_of_zoo, code_commit, weights_digest
+from mocapcli.evaluation.sources import (
+    cache_of_assets,
+    cache_of_zoo,
+    code_commit,
+    code_digest,
+    file_digest,
+    weights_digest,
+)
 from mocapcli.evaluation.work import Recipe, judge_windows
 from mocapcli.extensions import Metric
 from mocapcli.whole_file import whole_file
@@ -136,7 +142,7 @@ def run_of(request: Request, cache: Cache, setting: Setting, metrics: Metrics) -
         "setting": setting.name,
         "rows": list(setting.rows),
         "weights": [weights_digest(model_folder(name)) for name in request.models.all],
-        "cache": hashlib.sha256((cache.folder / INDEX).read_bytes()).hexdigest()[:16],
+        "cache": file_digest(cache.folder / INDEX),
         "appearance": getattr(setting, "appearance", None),
         "adapt": parse_budget(request.adapt),
         "refine_iterations": request.refine_iterations,
@@ -144,6 +150,7 @@ def run_of(request: Request, cache: Cache, setting: Setting, metrics: Metrics) -
         "metrics": list(metrics),
         "seed": request.seed,
         "commit": code_commit(),
+        "code": code_digest(),
     }
 
 

@@ -70,7 +70,8 @@ class NetworkPredictor:
     compare: bool = True  # facings by what the rig would look like
     match_steps: int = 0
     hertz: float = STEADY_HERTZ  # what is faster is taken for jitter
-    _rigs: OrderedDict[int, tuple[Asset, Reader]] = field(default_factory=OrderedDict, repr=False)  # by identity
+    # By identity; another predictor that is made of this one (`replace`) reads otherwise, and has its own.
+    _rigs: OrderedDict[int, tuple[Asset, Reader]] = field(init=False, default_factory=OrderedDict, repr=False)
 
     def predict(self, asset: Asset, footage: Footage) -> Prediction:
         height, width = footage.frames.shape[1:3]

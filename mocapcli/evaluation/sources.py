@@ -76,6 +76,18 @@ def weights_digest(folder: Path) -> str:
     return found.hexdigest()[:16]
 
 
+def file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def code_digest() -> str:
+    """Of this package's sources, whether they are those of a commit, are being changed, or were installed."""
+    found = hashlib.sha256(__version__.encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        found.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def code_commit() -> str | None:
     """The commit of this code, with a + where files differ from it; None outside a checkout."""
     if not (PACKAGE.parent / ".git").exists():

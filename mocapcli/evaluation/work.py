@@ -20,6 +20,7 @@ from mocapcli.errors import MocapError
 from mocapcli.evaluation.results import Judged, judged_from_plain, plain_judged
 from mocapcli.evaluation.run import Setting, judge
 from mocapcli.evaluation.settings import Models, Scene, build_setting
+from mocapcli.evaluation.sources import file_digest
 from mocapcli.extensions import Metric
 from mocapcli.whole_file import whole_file
 
@@ -59,7 +60,7 @@ def judge_windows(
 ) -> list[Judged]:
     """Each window's figures, in order. `run` names whatever changes them: what an earlier run of the same left in the
     folder is taken as it is."""
-    items = _items(windows, run, folder.absolute())
+    items = _items(windows, run, recipe.cache, folder.absolute())
     with progress_bar(len(items), "eval", "rig") as progress:
         summary = run_batch(
             items,
@@ -74,14 +75,15 @@ def judge_windows(
     return [found[window.label] for window in windows]
 
 
-def _items(windows: Sequence[Window], run: Mapping[str, Any], folder: Path) -> list[Item]:
+def _items(windows: Sequence[Window], run: Mapping[str, Any], cache: Path, folder: Path) -> list[Item]:
     by_rig: dict[str, list[Window]] = {}
     for window in windows:
         by_rig.setdefault(window.entry.file, []).append(window)
     items = []
     for file, own in by_rig.items():
         output = folder / f"{hashlib.sha256(file.encode()).hexdigest()[:16]}.json"
-        items.append(Item(file, output, (), own, digest_of(run=run, windows=[window.label for window in own])))
+        known = digest_of(run=run, windows=[window.label for window in own], rig=file_digest(cache / file))
+        items.append(Item(file, output, (), own, known))
     return items
 
 

@@ -40,7 +40,8 @@ def rotation_batch(estimate: PoseEstimate, batch: Batch, given: Bool[Tensor, " b
     targets, given = batch.targets, given[:, None, None]
     seen = upright(estimate.positions, estimate.pitch)
     truth = upright(targets.positions, targets.pitch)
-    level = batch.noise.square().mean((1, 2, 3)).sqrt().clamp_min(LEAST_NOISE)[:, None, None]
+    power = batch.noise.square().mean((1, 3)).sum(-1) / batch.rig.mask.sum(-1)  # padding has none
+    level = power.sqrt().clamp_min(LEAST_NOISE)[:, None, None]
     noise = torch.where(given, level.expand_as(estimate.spread), LAPLACE_DEVIATION * estimate.spread.detach())
     positions = torch.where(given[..., None], truth + batch.noise, seen)
     rotations = upright_rotations(batch)

@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mocapcli.capturing.match_limbs import Limb, limbs_of
+from mocapcli.data.cache import Entry
 from mocapcli.data.windows import random_of
+from mocapcli.errors import InvalidDataError
 from mocapcli.kinematics import affine, local_to_world, quat_to_matrix, world_to_local
 from mocapcli.network.encoder import Encoder, unit
 from mocapcli.network.graph import build_levels
@@ -25,7 +27,6 @@ from mocapcli.network.likeness import Pictures, likeness_of
 from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigReference
 from mocapcli.network.refiner_pose import apply_turns
-from mocapcli.render.capsules import is_bare
 from mocapcli.render.rasteriser import draw
 from mocapcli.render.scene import pose_points
 from mocapcli.training.batches import images_to_tensor
@@ -69,11 +70,21 @@ class JudgeBatch(OnDevice):
 class JudgeStream(FamilyStream[JudgeBatch]):
     """Rigs that have a mesh: capsules are like nothing that is filmed."""
 
+    @property
+    def shown(self) -> dict[str, list[Entry]]:
+        families = super().shown
+        meshed = {name: [entry for entry in entries if entry.triangles] for name, entries in families.items()}
+        meshed = {name: entries for name, entries in meshed.items() if entries}
+        if not meshed:
+            whose = "set aside to judge" if self.validation else "trained on"
+            raise InvalidDataError(f"no family that is {whose} has a mesh", remedy="build the cache of more assets")
+        return meshed
+
     def __getitem__(self, step: int) -> JudgeBatch:
         parts, wear, pictures = [], [], self.config.judge.pictures
         for slot in share_out(self.config.judge.rigs, self.rank, self.world):
             random = random_of(self.config.seed, "judge", self.validation, step, slot)
-            path = self._meshed(random)
+            path = self.cache_folder / choose_entry(self.shown, random).file
             parts.append(self._judged(path, random))
             wear.append((draw_wear(random, 1, pictures, steady=False)[0], random.random(pictures) < self._worn))
         film, drawn, off = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -103,12 +114,6 @@ class JudgeStream(FamilyStream[JudgeBatch]):
         images = draw(points, normals, surface, cameras, background=(0, 0, 0), outputs=("colour", "mask"), threads=1)
         drawn = with_mask(images.colour, images.mask).reshape(*off.shape, *clip.crops.shape[1:])
         return clip.crops, drawn, off.astype(np.float32)
-
-    def _meshed(self, random: np.random.Generator) -> Path:
-        while True:
-            path = self.cache_folder / choose_entry(self.shown, random).file
-            if not is_bare(scene_rig(path).asset.rig):
-                return path
 
 
 @dataclass(frozen=True, eq=False)

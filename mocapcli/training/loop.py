@@ -1,21 +1,23 @@
 """The training loop, from top to bottom; `tasks` says what is trained."""
 
+import hashlib
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from mocapcli.data.cache import INDEX
 from mocapcli.network.model import MotionNetwork, choose_device
-from mocapcli.training.begin import bring_photographs, copy_weights, load_given, with_given_stages
+from mocapcli.training.begin import bring_photographs, check_given, copy_weights, load_given, with_given_stages
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.log import Log, Pace, Silence
-from mocapcli.training.state import MovingAverage, TrainState, check_same_run, load_state, save_state, save_weights
+from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights, taken_up
 from mocapcli.training.stop import Stop
 from mocapcli.training.stream import load_batches, share_out
 from mocapcli.training.tasks import TASKS
@@ -23,6 +25,7 @@ from mocapcli.training.team import Team, share_statistics
 
 VALIDATION_BATCHES = 8
 LOGGED_EVERY = 20  # steps
+JUDGES = ("seed", "data", "rotation", "refine", "imagine", "judge")  # settings
 GROUP = 16  # batches that are shown in turn where each is shown more than once
 
 
@@ -43,6 +46,9 @@ class Trainer:
         torch.manual_seed(self.config.seed)
         self.given = load_given(self.start_from)
         self.config = with_given_stages(self.config, self.given)
+        content = self.team.agree(load_state(self.folder) if self.team.leads else None)
+        if content is not None:
+            self.config = taken_up(self.config, json.loads(content["config"]), self.folder)
         self.task = TASKS[self.config.stage]
         self.slots, self.slot_frames = self.task.size(self.config)
         self.share = len(share_out(self.slots, self.team.rank, self.team.world)) / self.slots
@@ -53,10 +59,12 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self.weights, self.config.lr, weight_decay=self.config.weight_decay)
         self.average = MovingAverage(self.network, self.config.ema)
         self.state = TrainState(0, 0.0, math.inf)
-        self._resume()
+        self._begin() if content is None else self._resume(content)
         judges = self.task.stream(self.cache_folder, self.config, validation=True)
         own = range(self.team.rank, VALIDATION_BATCHES, self.team.world)
         self.validation = [judges[k].to(self.device) for k in own]
+        if content is not None and content.get("judges") != self._judges():
+            self.state.best = math.inf  # of other pictures: no mark for these
 
     def run(self) -> dict[str, float]:
         """Train until the steps, or the minutes, are over; the folder holds usable weights at any time."""
@@ -134,7 +142,7 @@ class Trainer:
 
     def save(self) -> None:
         if self.team.leads:
-            save_state(self.folder, self.config, self.state, self.network, self.optimizer, self.average)
+            save_state(self.folder, self.config, self.state, self._judges(), self.network, self.optimizer, self.average)
 
     def _keep_best(self, figures: dict[str, float]) -> None:
         better = figures[self.task.judged_by] < self.state.best
@@ -183,17 +191,24 @@ class Trainer:
         late = self.minutes is not None and self.state.elapsed > 60 * self.minutes
         return late or self.state.step >= self.config.steps
 
-    def _resume(self) -> None:
-        content = self.team.agree(load_state(self.folder) if self.team.leads else None)
-        if content is None:
-            if self.config.stage in ("pose", "joint", "judge") and "pose" not in self.given:
-                bring_photographs(self.network, self.config.network.video_to_pose.encoder_source)
-            copy_weights(self.given, self.network)
-            self.average = MovingAverage(self.network, self.config.ema)
-            return
-        check_same_run(json.loads(content["config"]), self.config, self.folder)
+    def _judges(self) -> str:
+        """What the validation slice hangs on, in short."""
+        index = hashlib.sha256((self.cache_folder / INDEX).read_bytes()).hexdigest()
+        plain = asdict(self.config)
+        return hashlib.sha256(json.dumps([index, *(plain[name] for name in JUDGES)]).encode()).hexdigest()
+
+    def _begin(self) -> None:
+        check_given(self.config, self.given)
+        if self.config.stage in ("pose", "joint", "judge") and "pose" not in self.given:
+            bring_photographs(self.network, self.config.network.video_to_pose.encoder_source)
+        copy_weights(self.given, self.network)
+        self.average = MovingAverage(self.network, self.config.ema)
+
+    def _resume(self, content: dict[str, Any]) -> None:
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = self.config.weight_decay
         self.average.weights = {name: value.to(self.device) for name, value in content["average"].items()}
         self.state = TrainState(**content["progress"])
         torch.set_rng_state(content["random"])

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 
 from mocapcli.capturing.clip import CropClip
@@ -64,4 +65,5 @@ def seer_of(model: Path, rig: Path) -> Seer:
 
 @lru_cache(maxsize=1)
 def _network(model: Path) -> MotionNetwork:
-    return load_network(model, "pose")
+    with torch.random.fork_rng(devices=[]):  # a run that is taken up again loads it at another time
+        return load_network(model, "pose")

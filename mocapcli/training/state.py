@@ -5,7 +5,7 @@ The state is written whole to a temporary file and then renamed. It is torch's o
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mocapcli.errors import ReadError, UsageError
-from mocapcli.network.model import save_network
+from mocapcli.network.model import PARTS, NetworkConfig, from_plain, save_network
 from mocapcli.training.config import TrainConfig
 from mocapcli.whole_file import whole_file
 
@@ -50,6 +50,7 @@ def save_state(
     folder: Path,
     config: TrainConfig,
     state: TrainState,
+    judges: str,
     network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     average: MovingAverage,
@@ -57,6 +58,7 @@ def save_state(
     content = {
         "config": json.dumps(asdict(config)),
         "progress": asdict(state),
+        "judges": judges,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "average": average.weights,
@@ -67,16 +69,18 @@ def save_state(
         torch.save(content, temporary)
 
 
-def check_same_run(before: dict[str, Any], config: TrainConfig, folder: Path) -> None:
-    """Weights of another size or stage cannot go on; rates, data and lengths may change on the way."""
-    now = json.loads(json.dumps(asdict(config)))
-    for settings in (before, now):
-        settings["network"].pop("stages", None)
-    if before["stage"] != now["stage"] or before["network"] != now["network"]:
+def taken_up(config: TrainConfig, before: dict[str, Any], folder: Path) -> TrainConfig:
+    """The settings of a run that goes on. Weights of another size or stage cannot; rates, data and lengths may change
+    on the way. The stages that came along when it began are still there, whatever is given now."""
+    network = from_plain(NetworkConfig, before["network"])
+    parts = [PARTS[stage].removesuffix(".") for stage in config.trained] + ["side"] * ("pose" in config.trained)
+    same = all(getattr(network, part) == getattr(config.network, part) for part in parts)
+    if before["stage"] != config.stage or not same:
         raise UsageError(
             f"{folder} holds a run of stage {before['stage']!r} with other settings of the network",
             remedy="name another folder with -o",
         )
+    return replace(config, network=network)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

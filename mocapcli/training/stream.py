@@ -3,7 +3,7 @@
 So a run that was killed goes on where it was, and any number of processes share the same global batches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -86,7 +86,8 @@ class BatchStream(FamilyStream[Batch]):
         references, samples = zip(*self.items(step), strict=True)
         batch = collate(references, samples, self.shape(step)[2])
         told = batch.targets.yaw + self._facing_doubt(step)
-        batch = replace(batch, told=told, chance=self._chance(step), noise=self._noise(step, batch))
+        joints = [reference.rig.joints for reference in references]
+        batch = replace(batch, told=told, chance=self._chance(step), noise=self._noise(step, batch, joints))
         return batch if self.validation or not self.config.data.worn else replace(batch, wear=self._wear(step))
 
     def again(self, batch: Batch, number: int, show: int) -> Batch:
@@ -123,16 +124,20 @@ class BatchStream(FamilyStream[Batch]):
         rows = [random_of(self.config.seed, "given", step, slot).random(clips) for slot in self.slots]
         return torch.from_numpy(np.concatenate(rows).astype(np.float32))
 
-    def _noise(self, step: int, batch: Batch) -> Float[Tensor, "batch frames joints 3"]:
-        """On those true positions, so that stage 2 does not forget what it knows of noise."""
+    def _noise(self, step: int, batch: Batch, joints: Sequence[int]) -> Float[Tensor, "batch frames joints 3"]:
+        """On those true positions, so that stage 2 does not forget what it knows of noise.
+
+        `joints`: of each clip's rig. What is drawn must not hang on the other rigs that this process happens to have.
+        """
         none = torch.zeros_like(batch.targets.positions)
         if self.config.stage != "joint" or self.validation:
             return none
-        clips, frames, joints = self.shape(step)[0], *none.shape[1:3]
-        rows = [
-            made_noise(random_of(self.config.seed, "noise", step, slot), clips, frames, joints) for slot in self.slots
-        ]
-        return torch.from_numpy(np.concatenate(rows))
+        clips, frames = self.shape(step)[0], none.shape[1]
+        for place, slot in enumerate(self.slots):
+            rows, own = slice(place * clips, (place + 1) * clips), joints[place * clips]
+            random = random_of(self.config.seed, "noise", step, slot)
+            none[rows, :, :own] = torch.from_numpy(made_noise(random, clips, frames, own))
+        return none
 
     def _wear(self, step: int, show: int = 0) -> Float[Tensor, "batch frames chances"]:
         clips, frames, moving = self.shape(step)

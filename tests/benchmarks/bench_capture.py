@@ -1,11 +1,11 @@
 """How fast `mocap capture` is: processor milliseconds a frame by stage, over joints, frames and size.
 
 `python tests/benchmarks/bench_capture.py [--model DIR] [--quick] [--memory] [--clock]`. Without a model: random
-weights of the default size, which cost the same. Rigs and videos are zoo creatures; one thread; processor time,
-because machines are shared. A capture runs once before it is measured. The last lines compare with the image encoder
-of the published system, ViT-L/14 at 224 pixels with random weights, in the same run. `--memory` prints the largest
-memory of a short and a long video instead, `--clock` frames a second by the clock on all cores, with so many rounds of
-stage 3.
+weights of the default size, which neither compare facings nor fit limbs; `--model small` is the one that ships. Rigs
+and videos are zoo creatures; one thread; processor time, because machines are shared. A capture runs once before it is
+measured. The last lines compare with the image encoder of the published system, ViT-L/14 at 224 pixels with random
+weights, in the same run. `--memory` prints the largest memory of a short and a long video instead, `--clock` frames a
+second by the clock on all cores, with so many rounds of stage 3.
 """
 
 import argparse

@@ -13,6 +13,7 @@ rotations best on these very clips. What a correction is worth begins where that
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from mocapcli.network.refiner_body import look_at
 from mocapcli.network.refiner_pose import World, apply_turns, turns_between
 from mocapcli.training.config import DataConfig
 from mocapcli.training.curves import draw_curves
-from mocapcli.training.refine import RefineBatch, body_of, collate_clips, make_clip, pose_errors
+from mocapcli.training.refine import RefineBatch, body_of, collate_clips, make_clip, pose_errors, settled
 from mocapcli.training.stream import divide_families, scene_rig
 from mocapcli.training.tasks import refiner_of
 
@@ -95,6 +96,7 @@ def clips_of(
 @torch.inference_mode()
 def measure(refiner: Refiner, batch: RefineBatch, iterations: int) -> np.ndarray:
     """Figures at the start, after each iteration, and drawn by each share: [iterations + 1 + shares, figures]."""
+    batch = replace(batch, start=settled(batch))  # as in training, and in use
     world, rows = batch.start, []
     for iteration in range(iterations + 1):
         rows.append(figures_of(world, batch))

@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from independent_figures import angles
 from mocapcli.checkpoints import model_folder
 from mocapcli.cli import main
-from mocapcli.data.cache import Cache, open_cache
+from mocapcli.data.cache import INDEX, Cache, open_cache
 from mocapcli.data.windows import cut_motion, evaluation_windows
 from mocapcli.evaluation.cases import COPY, measure_case, skill
 from mocapcli.evaluation.positions import PositionsToRotations
 from mocapcli.evaluation.records import METRICS
 from mocapcli.evaluation.report import speed_words
 from mocapcli.evaluation.settings import NEEDED
-from mocapcli.evaluation.sources import code_commit
+from mocapcli.evaluation.sources import code_commit, file_digest, weights_digest
 from mocapcli.formats import write_asset
 from mocapcli.kinematics import motion_from_world
 
@@ -43,6 +43,7 @@ TITLES = {"p2r": "Positions to rotations", "v2p": "Video to positions", "e2e": "
 CHECKED = ("rotation_local_deg", "rotation_local_deg_all", "rotation_world_deg")
 
 
+RUN = ".run"  # of the file beside figures that says what they are of
 CARRIED = "Not measured anew, but taken from"
 MARKS = """## Marks from outside
 
@@ -126,10 +127,26 @@ def run_job(job: Job, options: argparse.Namespace, cache: Cache) -> dict[str, An
     if not evaluation_windows(cache, job.split):  # type: ignore[arg-type]
         return "these assets have no clips of this split"
     output = options.results / f"{job.name}.json"
-    if not (options.reuse and output.exists()) and main(job.words(options, str(cache.folder), str(output))) != 0:
-        return "the run failed: its message is on the screen of whoever made this page"
+    asked = asked_for(job, options, cache)
+    if not (options.reuse and known(output, asked)):
+        if main(job.words(options, str(cache.folder), str(output))) != 0:
+            return "the run failed: its message is on the screen of whoever made this page"
+        output.with_suffix(RUN).write_text(json.dumps(asked), encoding="utf-8")
     found: dict[str, Any] = json.loads(output.read_text())
     return found
+
+
+def asked_for(job: Job, options: argparse.Namespace, cache: Cache) -> dict[str, Any]:
+    """What figures are of: the command, and what it names."""
+    models = [options.model, *([options.direct_model] if options.direct_model and not job.learnt else [])]
+    weights = [weights_digest(model_folder(model)) for model in models]
+    return {"words": job.words(options, "", ""), "weights": weights, "cache": file_digest(cache.folder / INDEX)}
+
+
+def known(output: Path, asked: dict[str, Any]) -> bool:
+    """Whether figures of just that are there already."""
+    beside = output.with_suffix(RUN)
+    return output.exists() and beside.exists() and json.loads(beside.read_text(encoding="utf-8")) == asked
 
 
 def section(job: Job, found: Mapping[str, Any] | str, options: argparse.Namespace) -> Iterator[str]:
@@ -316,7 +333,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-speed", action="store_true", help="without timings, which take longer than figures")
     parser.add_argument("--plots", action="store_true", help="charts beside the page")
     parser.add_argument("--results", type=Path, help="folder to keep the JSON in (default: a temporary one)")
-    parser.add_argument("--reuse", action="store_true", help="take the results that are there")
+    parser.add_argument("--reuse", action="store_true", help="take results of the same command and weights")
     names = [job.name for job in (*JOBS, *LEARNT)]
     parser.add_argument("--only", metavar="JOB", nargs="+", choices=names, help=f"measure these: {', '.join(names)}")
     parser.add_argument("--carry", metavar="PAGE", type=Path, help="take sections that are not measured from it")
@@ -327,11 +344,11 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def make(arguments: Sequence[str] | None = None) -> None:
     options = options_of(arguments)
+    options.output.parent.mkdir(parents=True, exist_ok=True)  # charts are written beside it on the way
     with tempfile.TemporaryDirectory() as folder:
         options.results = options.results or Path(folder)
         options.results.mkdir(parents=True, exist_ok=True)
         text = page(options, open_cache(options.cache))
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text, encoding="utf-8")
 
 
