@@ -8,6 +8,7 @@ Matrices act on column vectors. Files are converted to this at the plugin's edge
 Axis vocabulary: frames T, joints J, vertices V, faces F, influences K, binds B.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -169,6 +170,7 @@ class Rig:
     source: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        _set(self, "name", _writable(self.name))
         if self.mesh is not None:
             _check_range(self.mesh.bind_joints, -1, self.skeleton.joints, "bind_joints")
 
@@ -202,6 +204,7 @@ class Motion:
             raise InvalidDataError(f"motion {self.name!r}: rotations must be [frames, joints, 4], not {shape}")
         frames, joints = shape[:2]
         place = f"motion {self.name!r}: "
+        _set(self, "name", _writable(self.name))
         _set(self, "fps", float(self.fps))
         _set(self, "rotations", _unit(self.rotations, (frames, joints, 4), place + "rotations"))
         _set(
@@ -246,9 +249,12 @@ class Asset:
 
     def with_new_motions(self, motions: Iterable[Motion], keep: bool) -> "Asset":
         """New clips, first; `keep`: and the asset's own behind them, but for those whose names are taken now."""
-        new = tuple(motions)
+        new, kept = tuple(motions), self.motions if keep else ()
         taken = {motion.name for motion in new}
-        return self.with_motions([*new, *(own for own in self.motions if keep and own.name not in taken)])
+        for own in kept:
+            if own.name in taken:
+                warnings.warn(f"the rig's own clip {own.name!r} makes room for the new one of that name", stacklevel=2)
+        return self.with_motions([*new, *(own for own in kept if own.name not in taken)])
 
 
 def left_aside(*counted: tuple[int, str]) -> LeftAside | None:
@@ -288,6 +294,11 @@ def unique_names(names: Sequence[str], fallback: str = "joint") -> tuple[str, ..
         taken.add(name)
         out.append(name)
     return tuple(out)
+
+
+def _writable(name: str) -> str:
+    """A name as every format can write it: those taken from files may hold bytes that are no text."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _set(instance: Any, name: str, value: Any) -> None:

@@ -1,6 +1,7 @@
 """`mocap capture` and what goes wrong: one clear line, an exit code, no file left half done."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 from capture_helpers import TINY, film_mp4, save_tiny, tiny_network
 from cli_helpers import run
 from mocapcli import installed
-from mocapcli.formats import write_asset
+from mocapcli.errors import WriteError
+from mocapcli.formats import read_asset, write_asset
 from mocapcli.network.model import save_network
 from mocapcli.render.movie import write_mp4
 from mocapcli.types import Asset, Rig, Skeleton
@@ -167,6 +169,33 @@ def test_one_output_that_fails_costs_none_of_the_others(capsys, folder: Path, tm
     arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "--model", folder / "model", "--end", "0.3")
     assert "a.glb" in failed(capsys, 1, *arguments, *outputs, "--report", tmp_path / "r.json")
     assert left(tmp_path) == ["a.bvh", "r.json"]
+
+
+@pytest.mark.parametrize("name", ["confidence", "view", "preview"])
+def test_an_extra_that_fails_costs_none_of_the_others(capsys, folder: Path, tmp_path: Path, monkeypatch, name) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise WriteError("no space left", path=path)
+
+    where = {"confidence": "deliver.write_confidence", "view": "view", "preview": "preview.write_preview"}[name]
+    place = "mocapcli.view.page.write_page" if where == "view" else f"mocapcli.capturing.{where}"
+    monkeypatch.setattr(place, full)
+    files = {"confidence": "c.csv", "view": "v.html", "preview": "p.mp4", "report": "r.json"}
+    extras = [text for extra, file in files.items() for text in (f"--{extra}", tmp_path / file)]
+    arguments = (folder / "walk.mp4", "--rig", folder / "rig.glb", "--model", folder / "model", "--end", "0.3")
+    assert f"{files[name]}: no space left" in failed(capsys, 1, *arguments, "-o", tmp_path / "a.bvh", *extras)
+    assert left(tmp_path) == sorted({"a.bvh", *files.values()} - {files[name]})
+
+
+def test_a_film_whose_name_is_no_text(capsys, folder: Path, tmp_path: Path) -> None:
+    video = tmp_path / os.fsdecode(b"w\xff.mp4")
+    try:
+        video.write_bytes((folder / "walk.mp4").read_bytes())
+    except OSError:
+        pytest.skip("this file system has no such names")
+    arguments = (video, "--rig", folder / "rig.glb", "--model", folder / "model", "--end", "0.3", "--adapt", "off")
+    code, _, err = run(capsys, "capture", *arguments, "-o", tmp_path / "a.glb")
+    assert code == 0, err
+    assert [clip.name for clip in read_asset(tmp_path / "a.glb").motions] == ["w?"]
 
 
 def test_an_output_is_not_an_input(capsys, folder: Path, tmp_path: Path) -> None:

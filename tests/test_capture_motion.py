@@ -150,6 +150,19 @@ def test_jitter_goes_and_motion_stays(scene) -> None:
     np.testing.assert_allclose(steady(replace(rough, rotations=clean), fps).rotations, clean, atol=0.01)
 
 
+def test_what_was_not_seen_leaves_its_neighbours_alone(scene) -> None:
+    """Frames in which nobody is seen still hold the pose as it was thought before it was laid on the film."""
+    pose = scene[4]
+    frames, joints = pose.rotations.shape[:2]
+    lying = Rotation.from_rotvec([0.0, 0.0, 1.5]).as_quat()
+    rotations = np.tile(lying, (frames, joints, 1))
+    seen = np.ones(frames, bool)
+    seen[frames // 3 : 2 * frames // 3] = False
+    rotations[~seen] = [0.0, 0.0, 0.0, 1.0]
+    calm = steady(replace(pose, rotations=rotations, seen=seen), 30.0)
+    np.testing.assert_allclose(np.abs(calm.rotations @ lying), 1, atol=1e-9)
+
+
 def test_two_frames_are_no_motion(scene) -> None:
     pose = scene[4]
     parts = ("positions", "rotations", "placed", "places", "noise", "facing", "seen")

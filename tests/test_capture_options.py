@@ -99,6 +99,9 @@ def test_reference_poses(tmp_path: Path) -> None:
     dots = np.abs((pose.rotations[0] * asset.motions[0].rotations[5]).sum(-1))
     np.testing.assert_allclose(dots, 1, atol=1e-5)
     assert with_reference(asset, None) is asset
+    stretched = [replace(motion, scales=np.full_like(motion.translations, 2.0)) for motion in asset.motions]
+    (first, *_) = with_reference(asset.with_motions(stretched), None).motions
+    assert first.scales is None  # or captured clips, which scale nothing, would tear the skin
     write_asset(tmp_path / "still.glb", asset.with_motions([]))
     with pytest.raises(InvalidDataError, match="no clip"):
         with_reference(asset, tmp_path / "still.glb")

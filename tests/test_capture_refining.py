@@ -12,7 +12,7 @@ from eval_helpers import TINY  # noqa: E402
 from mocapcli.capturing import refine as refining  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
 from mocapcli.capturing.inference import PoseTrack  # noqa: E402
-from mocapcli.capturing.refine import iterations_of, rate_of, refine, steady_turns  # noqa: E402
+from mocapcli.capturing.refine import iterations_of, refine, steady_turns  # noqa: E402
 from mocapcli.errors import MocapError  # noqa: E402
 from mocapcli.kinematics import quat_to_matrix  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
@@ -23,6 +23,7 @@ from mocapcli.zoo import make_creature  # noqa: E402
 from refiner_helpers import film  # noqa: E402
 
 FRAMES, JOINTS = 60, 5
+SEEN = np.ones(FRAMES, bool)
 
 
 def turns(seed: int, size: float, shape: tuple[int, ...] = (FRAMES, JOINTS)) -> Rotation:
@@ -44,16 +45,27 @@ def apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def test_a_lasting_correction_is_kept_and_jitter_is_not(size: float) -> None:
     before, lasting = turns(0, 1.0), turns(1, size, (1, JOINTS))
     wanted = quaternions(lasting * before)
-    assert apart(steady_turns(quaternions(before), wanted, 3.0), wanted).max() < 1e-5
+    assert apart(steady_turns(quaternions(before), wanted, 3.0, SEEN), wanted).max() < 1e-5
     jittery = quaternions(turns(2, 0.1) * lasting * before)
     assert apart(jittery, wanted).mean() > 8
-    assert apart(steady_turns(quaternions(before), jittery, 3.0), wanted).mean() < 4
+    assert apart(steady_turns(quaternions(before), jittery, 3.0, SEEN), wanted).mean() < 4
+
+
+def test_frames_that_show_nothing_say_nothing_of_those_beside_them() -> None:
+    """There nothing is corrected, which is no reason to correct their neighbours less."""
+    before, lasting = turns(0, 1.0), turns(1, 0.3, (1, JOINTS))
+    hidden = SEEN.copy()
+    hidden[20:32] = False
+    wanted = quaternions(lasting * before)
+    corrected = np.where(hidden[:, None, None], wanted, quaternions(before))
+    assert apart(steady_turns(quaternions(before), corrected, 3.0, hidden)[hidden], wanted[hidden]).max() < 1e-4
+    assert apart(steady_turns(quaternions(before), corrected, 3.0, SEEN)[hidden], wanted[hidden]).max() > 4
 
 
 def test_turns_of_which_halves_do_not_meet_are_none() -> None:
     before = np.tile([0.0, 0.0, 0.0, 1.0], (1, 1, 1))
-    assert apart(steady_turns(before, -before, 3.0), before).max() < 1e-6
-    assert np.isfinite(steady_turns(before, before, 0.0)).all()
+    assert apart(steady_turns(before, -before, 3.0, SEEN[:1]), before).max() < 1e-6
+    assert np.isfinite(steady_turns(before, before, 0.0, SEEN[:1])).all()
 
 
 def test_refined_poses_are_as_steady_as_those_before(monkeypatch) -> None:
@@ -77,7 +89,7 @@ def test_refined_poses_are_as_steady_as_those_before(monkeypatch) -> None:
     network = MotionNetwork(replace(TINY, stages=("pose", "rotation", "refine"))).eval()
     with CropClip(TINY.side) as clip:
         clip.add(Crops(crops, tuple(cameras), np.ones(FRAMES), np.arange(FRAMES) / 30))
-        assert rate_of(clip) == pytest.approx(30)
+        assert clip.fps == pytest.approx(30)
         pose = PoseTrack(placed, still, placed, placed[..., :2], placed[..., 0], empty, clip.seen, 0.0, reference.size)
         told = []
         found = refine(network, rig.asset.rig, reference, pose, clip, cameras[0], 2, told.append)

@@ -37,7 +37,7 @@ def test_a_rig_is_learnt_by_one_worker_with_its_share_of_the_cores(unseen: Cache
 
     recipe = work.Recipe(unseen.folder, "v2p", Models(("small",)), Scene(adapt_seconds=5.0), ("mpjpe_percent",))
     windows = evaluation_windows(unseen, "unseen")
-    items = work._items([*windows, replace(windows[0], start=5)], {}, Path("parts"))
+    items = work._items([*windows, replace(windows[0], start=5)], {}, unseen.folder, Path("parts"))
     assert [len(item.task) for item in items] == [2, 1, 1], "one piece of work for each rig, with all of its windows"
     monkeypatch.setattr(api, "adapt_rig", learn)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")

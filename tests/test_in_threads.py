@@ -1,6 +1,7 @@
 """Threads that share the cores: order, errors, patience, and the same results as one after the other."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from eval_helpers import TINY  # noqa: E402
 from mocapcli.capturing import looking  # noqa: E402
 from mocapcli.capturing.clip import CropClip  # noqa: E402
 from mocapcli.capturing.sight import Sight, see  # noqa: E402
-from mocapcli.in_threads import in_threads  # noqa: E402
+from mocapcli.in_threads import NotWanted, in_threads, while_wanted  # noqa: E402
 from mocapcli.network import refiner_run, threads  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
 from mocapcli.network.refiner_body import Body  # noqa: E402
@@ -49,6 +50,28 @@ def test_an_error_is_the_callers() -> None:
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         list(results)
+
+
+def test_who_stops_does_not_wait_for_the_end_of_long_work() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def long(number: int) -> int:
+        try:
+            for _ in range(2000 if number else 0):
+                begun.set()
+                while_wanted()
+                time.sleep(0.01)
+        except NotWanted:
+            ended.set()
+            raise
+        return number
+
+    while_wanted()  # of no piece of work: goes on
+    results = in_threads(long, range(2), most=2)
+    assert next(results) == 0 and begun.wait(10)
+    began = time.monotonic()
+    results.close()
+    assert ended.is_set() and time.monotonic() - began < 10
 
 
 def test_who_stops_does_not_wait_for_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,8 @@ def names(path: Path) -> list[str]:
 
 def test_clips_of_the_same_name_make_room(asset: Asset) -> None:
     own, *others = asset.motions
-    kept = asset.with_new_motions([own], keep=True)
+    with pytest.warns(UserWarning, match=f"own clip '{own.name}' makes room"):
+        kept = asset.with_new_motions([own], keep=True)
     assert kept.motions == (own, *others)
     assert asset.with_new_motions([own], keep=False).motions == (own,)
     assert asset.with_new_motions([], keep=True).motions == asset.motions

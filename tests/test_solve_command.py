@@ -75,6 +75,7 @@ def test_solve_reports_as_json(capsys, files, tmp_path):
     [
         ([], 2, "nothing to do"),
         (["-o", "a.glb", "--scale", "0"], 2, "--scale must be positive"),
+        (["-o", "a.glb", "--scale", "0.01"], 2, "changes nothing without --keep-scale"),
         (["-o", "a.glb", "--start", "2", "--end", "1"], 2, "later than"),
         (["-o", "a.xyz"], 1, "unknown file type"),
         (["-o", "a.glb", "--map", "x=y"], 1, "no joint of the rig is called 'x'"),

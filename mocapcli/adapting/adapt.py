@@ -112,7 +112,7 @@ class _Crew:
         # Not the fused one: on a processor it takes gradients of kernels that lie otherwise in memory for other ones.
         self.optimizer = torch.optim.AdamW(self.weights, LR, weight_decay=0.0)
         self.average = MovingAverage(self.network, MEMORY)
-        count = options.threads or min(cores(), MOST_REPLICAS)
+        count = min(options.threads or cores(), MOST_REPLICAS)
         on_processor = device.type == "cpu"
         self.replicas = [self.network, *(copy.deepcopy(self.network) for _ in range(count - 1 if on_processor else 0))]
         self.pool = ThreadPoolExecutor(count)

@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mocapcli.errors import InvalidDataError, ReadError, WriteError
+from mocapcli.kinematics import rest_world
 from mocapcli.loose_feet import legs_of_feet
-from mocapcli.types import Asset
+from mocapcli.types import Asset, Mesh, Skeleton
 from mocapcli.whole_file import whole_file
 
 FORMAT = "mocapcli adapter 1"
@@ -110,19 +111,42 @@ def _restored(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
 
 
 def rig_digest(asset: Asset, use_clips: bool) -> str:
-    """The same for the same skeleton, body, reference pose and clips learnt from, whatever file they came in."""
-    digest, skeleton, mesh = hashlib.sha256(), asset.rig.skeleton, asset.rig.mesh
+    """The same for the same skeleton, body and look, reference pose and clips learnt from, whatever file they came in.
+
+    A rig that is larger as a whole is the same: sizes are told by the skeleton's.
+    """
+    digest, skeleton, size = hashlib.sha256(), asset.rig.skeleton, _size(asset.rig.skeleton)
     digest.update("\n".join(skeleton.names).encode("utf-8", "surrogatepass"))
-    parts = [skeleton.parents, skeleton.rest_translations, skeleton.rest_rotations]
-    if mesh is not None:
-        parts += [mesh.vertices, mesh.faces, mesh.skin_indices, mesh.skin_weights]
+    parts = [skeleton.parents, skeleton.rest_translations / size, skeleton.rest_rotations]
+    parts += [] if asset.rig.mesh is None else _body(asset.rig.mesh, size)
     for motion in asset.motions if use_clips else asset.motions[:1]:
         frames = slice(None) if use_clips else slice(1)  # the reference pose, in any case
-        parts += [motion.rotations[frames], motion.translations[frames]]
+        parts += [motion.rotations[frames], motion.translations[frames] / size]
+        if use_clips:  # a pose is known by turns alone
+            parts += [np.array(motion.fps), *([] if motion.scales is None else [motion.scales])]
     for values in parts:
         rounded = np.round(np.asarray(values, dtype=np.float64), 5) + 0.0  # no negative zeros
         digest.update(str(rounded.shape).encode() + rounded.tobytes())
+    for material in () if asset.rig.mesh is None else asset.rig.mesh.materials:
+        digest.update(b"" if material.texture is None else material.texture.data)
     legs = legs_of_feet(asset.rig)
     if (legs >= 0).any():  # what was learnt before loose feet went with their legs is learnt anew
         digest.update(legs.tobytes())
     return digest.hexdigest()
+
+
+def _size(skeleton: Skeleton) -> float:
+    rest = rest_world(skeleton)[:, :3, 3]
+    return float(np.ptp(rest, axis=0).max()) or 1.0
+
+
+def _body(mesh: Mesh, size: float) -> list[np.ndarray]:
+    """How it stands on the skeleton, and what it looks like."""
+    binds = mesh.inverse_binds.copy()
+    binds[:, :3, 3] /= size
+    look = [mesh.uvs, mesh.colours, mesh.face_materials]
+    return [
+        *(mesh.vertices / size, mesh.faces, mesh.skin_indices, mesh.skin_weights, mesh.bind_joints, binds),
+        *(values for values in look if values is not None),
+        np.array([material.base_colour for material in mesh.materials]),
+    ]

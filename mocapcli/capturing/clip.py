@@ -47,6 +47,12 @@ class CropClip:
         return self._column(1)
 
     @property
+    def fps(self) -> float:
+        """Frames per second; nil where there is but one."""
+        span = float(self.times[-1] - self.times[0]) if len(self) > 1 else 0.0
+        return (len(self) - 1) / span if span > 0 else 0.0
+
+    @property
     def seen(self) -> Bool[np.ndarray, " frames"]:
         """Whether there is anything to be seen of the subject."""
         return np.asarray(self._column(2) > SEEN)

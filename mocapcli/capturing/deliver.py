@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,28 +72,37 @@ def deliver(
 ) -> list[MocapError]:
     """Write all that was asked for but the report, and say what could not be: that must not cost the others."""
     failed = list[MocapError]()
-    with watch.stage("writing"):
-        asset = captured.asset.with_new_motions([captured.motion], keep=False)
-        for path in options.output:
+
+    @contextmanager
+    def trying(stage: str) -> Iterator[None]:
+        with watch.stage(stage):
             try:
-                write_asset(path, captured.asset.with_new_motions([captured.motion], options.keep_clips))
+                yield
             except MocapError as error:
                 failed.append(error)
-        if options.confidence is not None:
+
+    written = captured.asset.with_new_motions([captured.motion], options.keep_clips)
+    for path in options.output:
+        with trying("writing"):
+            write_asset(path, written)
+    if options.confidence is not None:
+        with trying("writing"):
             places = captured.confidence.places / captured.video.scale  # the file's pixels
             write_confidence(options.confidence, replace(captured.confidence, places=places))
-        if options.view is not None:
-            from mocapcli.view.page import write_page
+    if options.view is not None:
+        from mocapcli.view.page import write_page
 
-            write_page(options.view, asset, options.view.stem)
+        with trying("writing"):
+            shown = captured.asset.with_new_motions([captured.motion], keep=False)
+            write_page(options.view, shown, options.view.stem)
     if options.preview is not None:
         from mocapcli.capturing.preview import write_preview
 
-        with watch.stage("preview"):
+        with trying("preview"):
             write_preview(options.preview, captured, progress)
     if options.debug_dir is not None:
         from mocapcli.capturing.debug import write_debug
 
-        with watch.stage("debugging"):
+        with trying("debugging"):
             write_debug(options.debug_dir, captured, subject, clip)
     return failed

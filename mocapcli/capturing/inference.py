@@ -68,7 +68,7 @@ def infer(
     with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
         tell = partial(progress, "pose")
         sight = see(network.video_to_pose, reference, clip, tell, model, facing, network.judge)
-        points, pitch = to_space(sight, lenses, seen)
+        points, pitch = to_space(sight, lenses, seen, clip.fps)
         points = bridge_points(points, seen)
     noise = sight.spread.astype(float) * LAPLACE_DEVIATION
     rotations = placed = None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mocapcli.capturing.match_film import Figure, Film
 from mocapcli.capturing.match_pose import Change, Start
+from mocapcli.in_threads import while_wanted
 from mocapcli.kinematics import ancestry
 from mocapcli.network.best_path import best_path
 
@@ -83,6 +84,7 @@ class _Tried:
         return torch.stack(poses)[picked, knots], torch.stack(likeness)[picked, knots]
 
     def likeness(self, white: Whites) -> Scores:
+        while_wanted()
         return self.figure.likeness(self.film, *self.change.pose(self.start, white=white))
 
     @staticmethod

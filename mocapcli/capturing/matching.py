@@ -30,7 +30,7 @@ from mocapcli.capturing.match_pose import Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.capturing.unseen import bridge_points
 from mocapcli.capturing.windows import Renewed, windows
-from mocapcli.in_threads import in_threads
+from mocapcli.in_threads import in_threads, while_wanted
 from mocapcli.kinematics import compose, matrix_to_quat
 from mocapcli.network.best_path import best_path
 from mocapcli.network.encoder import TRAINED_HERE
@@ -219,6 +219,7 @@ class Matcher:
         view, turns = film.view, film.turns  # put together from the cameras, once
         optimiser = torch.optim.Adam([{"params": [part]} for part in change.parts], betas=(0.9, 0.95))
         for step in range(steps):
+            while_wanted()
             for group, rate in zip(optimiser.param_groups, RATES, strict=True):
                 group["lr"] = rate * (1 - FADE * step / steps)
             rotations, places = change.pose(start)

@@ -82,7 +82,8 @@ class Options:
     def read(self) -> tuple[Path, ...]:
         """Files that are read beside the video and the rig."""
         pose = [] if self.reference is None else [split_reference(str(self.reference))[0]]
-        return (*pose, *(path for path in (self.mask, self.adapter) if path is not None))
+        network = [Path(self.segment_model)] if self.segment_model and Path(self.segment_model).is_file() else []
+        return (*pose, *network, *(path for path in (self.mask, self.adapter) if path is not None))
 
     @property
     def adapt_seconds(self) -> float | None:

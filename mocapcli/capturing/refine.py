@@ -12,6 +12,7 @@ from mocapcli.capturing.clip import CropClip
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.space import level
 from mocapcli.capturing.turning import feet_along
+from mocapcli.capturing.unseen import Seen
 from mocapcli.capturing.windows import Renewed, window_length, windows
 from mocapcli.errors import MocapError
 from mocapcli.kinematics import compose, continuous, matrix_to_quat
@@ -64,32 +65,33 @@ def refine(
         world = compose(pose.rotations[part], pose.placed[part])
         world = refine_world(refiner, body, clip.images(first, last), cameras[part], world, iterations)
         progress(renewed.take(first, last, matrix_to_quat(world[..., :3, :3]), world[..., :3, 3]))
-    steady = STEADY_SECONDS * rate_of(clip)
-    rotations = steady_turns(pose.rotations, renewed.rotations, steady)
-    placed = pose.placed + blurred(renewed.placed - pose.placed, steady)
+    steady = STEADY_SECONDS * clip.fps
+    rotations = steady_turns(pose.rotations, renewed.rotations, steady, pose.seen)
+    placed = pose.placed + blurred(renewed.placed - pose.placed, steady, pose.seen)
     return replace(pose, rotations=rotations, placed=feet_along(reference, rotations, placed))
 
 
-def steady_turns(before: Quaternions, after: Quaternions, frames: float) -> Quaternions:
-    """`after`, its difference from `before` averaged over so many frames on either side.
+def steady_turns(before: Quaternions, after: Quaternions, frames: float, seen: Seen) -> Quaternions:
+    """`after`, its difference from `before` averaged over so many frames on either side, as far as they were seen.
 
     What a picture says of a pose is a little off in every frame, each time otherwise; where the pose was wrong lasts.
     """
     start = Rotation.from_quat(before.reshape(-1, 4))
     change = (Rotation.from_quat(after.reshape(-1, 4)) * start.inv()).as_quat().reshape(before.shape)
-    mean = blurred(continuous(change), frames).reshape(-1, 4)  # halves of one turn may not meet: then it is no turn
+    mean = blurred(continuous(change), frames, seen).reshape(
+        -1, 4
+    )  # halves of one turn may not meet: then it is no turn
     mean[np.linalg.norm(mean, axis=1) < 1e-6] = [0.0, 0.0, 0.0, 1.0]
     return continuous((Rotation.from_quat(mean) * start).as_quat().reshape(before.shape))
 
 
-def blurred(values: Values, frames: float) -> Values:
-    return np.asarray(gaussian_filter1d(values, frames, axis=0, mode="nearest")) if frames > 0 else values
-
-
-def rate_of(clip: CropClip) -> float:
-    """Frames per second; nil where there is but one."""
-    span = float(clip.times[-1] - clip.times[0])
-    return (len(clip) - 1) / span if span > 0 else 0.0
+def blurred(values: Values, frames: float, seen: Seen) -> Values:
+    """Means over seen frames around; far from all of them: nothing."""
+    if frames <= 0:
+        return values
+    weights = seen[:, None, None].astype(float)
+    total, share = (gaussian_filter1d(each, frames, axis=0, mode="nearest") for each in (values * weights, weights))
+    return np.asarray(total / np.maximum(share, 1e-9))
 
 
 def upright_cameras(clip: CropClip, full: Camera, pitch: float) -> list[Camera]:

@@ -1,5 +1,6 @@
 """The user's rig, and the pose it is known in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from mocapcli.data.windows import cut_motion
@@ -22,9 +23,13 @@ def read_rig(rig: Asset | Rig | str | Path) -> Asset:
 
 
 def with_reference(asset: Asset, reference: str | Path | None) -> Asset:
-    """The asset with one frame of a file as its first clip, the pose that it is known in."""
+    """The asset with one frame of a file as its first clip, the pose that it is known in.
+
+    A pose is turns: what the clip does to the sizes of joints is left out, for captured clips will not do it.
+    """
     if reference is None:
-        return asset
+        scaled = any(motion.scales is not None for motion in asset.motions)
+        return asset.with_motions(replace(motion, scales=None) for motion in asset.motions) if scaled else asset
     path, frame = split_reference(str(reference))
     other = read_asset(path)
     if not other.motions:

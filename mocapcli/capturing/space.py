@@ -14,7 +14,7 @@ from mocapcli.capturing.clip import crop_rays, crop_tangents
 from mocapcli.capturing.sight import Sight
 from mocapcli.render.camera import Camera
 
-STEADY_FRAMES = 7  # on either side: a body comes nearer or goes away no faster than this line tells
+STEADY_SECONDS = 0.23  # on either side: a body comes nearer or goes away no faster than this line tells
 Points = Float[np.ndarray, "frames joints 3"]
 
 
@@ -41,9 +41,10 @@ class Lenses:
         return np.asarray(offset * float(self.full.focal) + self.full.centre)
 
 
-def to_space(sight: Sight, lenses: Lenses, seen: Bool[np.ndarray, " frames"]) -> tuple[Points, float]:
+def to_space(sight: Sight, lenses: Lenses, seen: Bool[np.ndarray, " frames"], fps: float) -> tuple[Points, float]:
     """Joints in the level frame, in sizes, and the pitch of the video's camera (radians, looking down)."""
-    distance = np.exp(steady(np.log(sight.half_width / crop_tangents(lenses.cameras)), seen))
+    around = round(STEADY_SECONDS * fps)
+    distance = np.exp(steady(np.log(sight.half_width / crop_tangents(lenses.cameras)), seen, around))
     points = lenses.rays(sight.places.astype(float)) * (distance[:, None] - sight.depth)[..., None]
     pitch = camera_pitch(sight.pitch, lenses.turns[:, :, 2], seen)
     return np.asarray(points @ level(pitch).T), pitch
@@ -70,11 +71,13 @@ def camera_pitch(
     return float(np.median(each[seen] if seen.any() else each))
 
 
-def steady(values: Float[np.ndarray, " frames"], seen: Bool[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
-    """The straight line through neighbouring frames (at an end: the last of them); unseen ones are bridged."""
+def steady(
+    values: Float[np.ndarray, " frames"], seen: Bool[np.ndarray, " frames"], around: int
+) -> Float[np.ndarray, " frames"]:
+    """The straight line through so many frames on either side (at an end: the last one); unseen ones are bridged."""
     if not seen.any():
         return values
     at = np.arange(len(values))
     bridged = np.interp(at, at[seen], values[seen])
-    width = min(2 * STEADY_FRAMES + 1, len(values) - 1 + len(values) % 2)
+    width = min(2 * around + 1, len(values) - 1 + len(values) % 2)
     return bridged if width < 3 else np.asarray(savgol_filter(bridged, width, 1))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.options import STEADY_HERTZ
+from mocapcli.capturing.unseen import bridge_turns
 from mocapcli.filters.smooth import low_pass, smooth_turns
 from mocapcli.kinematics import continuous
 
@@ -16,5 +17,6 @@ def steady(pose: PoseTrack, fps: float, hertz: float | int = STEADY_HERTZ) -> Po
     """The pose without what is faster; 0 leaves it as it is."""
     if hertz == 0 or pose.rotations is None or pose.placed is None or len(pose.rotations) < 3:
         return pose
-    rotations = smooth_turns(continuous(pose.rotations), fps, float(hertz))
+    shown = bridge_turns(continuous(pose.rotations), pose.seen)  # where nothing was seen, nothing else was corrected
+    rotations = smooth_turns(continuous(shown), fps, float(hertz))
     return replace(pose, rotations=rotations, placed=low_pass(pose.placed, fps, float(hertz)))

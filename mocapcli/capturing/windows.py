@@ -1,5 +1,6 @@
 """A long clip in overlapping windows whose seams do not show."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,12 +20,12 @@ def window_length(joints: int, overlap: int) -> int:
 
 
 def windows(frames: int, length: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Stretches of `length` that cover all frames; each shares at least `overlap` with the one before."""
-    first = 0
-    while first + length < frames:
+    """Stretches that cover all frames, as few as can be of `length` at the most, and all as long; each shares at least
+    `overlap` with the one before."""
+    count = max(1, math.ceil((frames - overlap) / (length - overlap)))
+    length = min(frames, math.ceil((frames + (count - 1) * overlap) / count))
+    for first in np.linspace(0, frames - length, count).round().astype(int).tolist():
         yield first, first + length
-        first = min(first + length - overlap, frames - length)
-    yield max(0, frames - length), frames
 
 
 def takeover(first: int, last: int, done: int, blends: float = 1 / 3) -> Float[np.ndarray, " frames"]:

@@ -108,7 +108,7 @@ def solve(
     """
     from mocapcli.solving.api import SolveOptions
 
-    _check(output, list_names, scale, start, end)
+    _check(output, list_names, scale, keep_scale, start, end)
     check_outputs(output or [], (positions, rig), overwrite)
     options = SolveOptions(tuple(names or ()), model, up, scale, keep_scale, rate, fps, start, end)
     options = replace(options, which=which, least_confidence=least_confidence)
@@ -126,12 +126,19 @@ def solve(
 
 
 def _check(
-    output: Sequence[Path] | None, list_names: bool, scale: float | None, start: float | None, end: float | None
+    output: Sequence[Path] | None,
+    list_names: bool,
+    scale: float | None,
+    keep_scale: bool,
+    start: float | None,
+    end: float | None,
 ) -> None:
     if not output and not list_names:
         raise UsageError("nothing to do", remedy="say where to write with -o FILE, or --list")
     if scale is not None and not 0 < scale < float("inf"):
         raise UsageError(f"--scale must be positive, not {scale:g}")
+    if scale is not None and not keep_scale:
+        raise UsageError("--scale changes nothing without --keep-scale: tracks are fitted to the rig's size")
     if start is not None and end is not None and start > end:
         raise UsageError(f"--start {start:g} is later than --end {end:g}")
 
