@@ -11,8 +11,6 @@ from torch.nn import functional
 from capture_helpers import SIDE, Oracle, Stamps, Told, stamped, tell, tiny_network, walking
 from mocapcli.capturing.comparing import (
     ASIDE,
-    JUDGED,
-    SURE,
     Likeness,
     closer,
     compared_frames,
@@ -27,8 +25,6 @@ from mocapcli.capturing.reading import Reader, Reading
 from mocapcli.capturing.sight import LOOKS
 from mocapcli.kinematics import motion_world
 from mocapcli.network.encoder import Encoder, build_encoder
-from mocapcli.network.judge import Judge, JudgeConfig
-from mocapcli.network.likeness import Pictures as Drawings
 from mocapcli.network.likeness import alike
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.video_to_pose import PoseEstimate
@@ -55,16 +51,6 @@ class Pictures(Encoder):
 
     def layers(self, crops: Tensor) -> list[Tensor]:
         return [functional.avg_pool2d(crops, 2)]
-
-
-class Indifferent(Judge):
-    """Says the same of every drawing."""
-
-    def __init__(self) -> None:
-        super().__init__(JudgeConfig(channels=8, shown=4), (4,))
-
-    def forward(self, film: Drawings, drawn: Drawings) -> Tensor:
-        return torch.full((len(drawn.crops),), 3.0)
 
 
 class Deceived(Oracle):
@@ -194,17 +180,6 @@ def test_another_facing_must_look_much_more_like_the_film(
     with film.told.clip as clip:
         reading = reader.read(clip, film.told.full)
     assert reading.first is likely and reading.pose is (other if taken else likely)
-
-
-def test_a_judge_has_a_say_in_which_way_it_faces_and_none_in_what_is_a_little_aside(film: Film) -> None:
-    with film.told.clip as clip:
-        scene, whole = Scene.of(film.network.video_to_pose, film.reference, clip), (0, FRAMES)
-        plain = Likeness(scene, film.reference.rig, film.model)
-        likeness = plain.scores(whole)
-        judged = replace(plain, judge=Indifferent())
-        torch.testing.assert_close(judged.scores(whole), likeness - SURE * JUDGED * 3.0)
-        facing = film.yaw.float()
-        assert torch.equal(judged.aside(facing, whole), plain.aside(facing, whole))
 
 
 def test_the_rig_is_drawn_where_it_is_seen(film: Film) -> None:

@@ -17,13 +17,10 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 from cli_helpers import run  # noqa: E402
 from mocapcli.data.build import build_cache  # noqa: E402
 from mocapcli.errors import InvalidDataError, ReadError, UsageError, WriteError  # noqa: E402
-from mocapcli.network.model import MotionNetwork, save_network  # noqa: E402
 from mocapcli.training.config import (  # noqa: E402
     DataConfig,
     ImagineTaskConfig,
-    JudgeTaskConfig,
     RotationTaskConfig,
-    TrainConfig,
 )
 from mocapcli.training.curves import draw_curves, read_curves, smoothed  # noqa: E402
 from mocapcli.training.data import prepare_cache  # noqa: E402
@@ -46,7 +43,6 @@ STAGES = {
     "pose": THREE_SLOTS,
     "rotation": replace(THREE_SLOTS, stage="rotation", rotation=RotationTaskConfig(clips=3, frames=4)),
     "imagine": replace(THREE_SLOTS, stage="imagine", imagine=ImagineTaskConfig(rigs=3, poses=2)),
-    "judge": replace(THREE_SLOTS, stage="judge", judge=JudgeTaskConfig(rigs=3, pictures=1)),
     "joint": replace(THREE_SLOTS, stage="joint"),
     "refine": replace(THREE_SLOTS, stage="refine"),
 }
@@ -55,7 +51,7 @@ import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from test_training_team import STAGES, trainer_of
+from test_training_team import STAGES
 from mocapcli.training import loop
 from mocapcli.training.team import join_team
 
@@ -63,7 +59,7 @@ cpu, loop.LOGGED_EVERY, loop.VALIDATION_BATCHES = torch.device("cpu"), 1, 3
 with join_team(cpu) as team:
     for place, stage in ((place, stage) for place in ("two", "taken") for stage in STAGES):
         folder = Path(sys.argv[3]) / place / stage
-        trainer = trainer_of(STAGES[stage], Path(sys.argv[2]), folder, team)
+        trainer = loop.Trainer(STAGES[stage], Path(sys.argv[2]), folder, cpu, progress_bar=False, team=team)
         begun = trainer.state.step
         trainer.run()
         torch.save((begun, trainer.network.state_dict()), folder / f"rank{team.rank}.pt")
@@ -73,12 +69,6 @@ with join_team(cpu) as team:
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def trainer_of(config: TrainConfig, creatures: Path, folder: Path, team: Team | None = None) -> Trainer:
-    """A run in FOLDER/WHERE/STAGE; what judges drawn poses looks through the encoder of FOLDER/seen."""
-    start = (folder.parents[1] / "seen",) if config.stage == "judge" else ()
-    return Trainer(config, creatures, folder, CPU, progress_bar=False, start_from=start, team=team or Team())
 
 
 def run_team(creatures: Path, folder: Path, world: int) -> None:
@@ -118,13 +108,12 @@ def test_two_processes_train_as_one_does(creatures: Path, tmp_path: Path, monkey
     """Three slots for two processes, so that one has more to do; and both take over what a single one began."""
     monkeypatch.setattr("mocapcli.training.loop.LOGGED_EVERY", 1)
     monkeypatch.setattr("mocapcli.training.loop.VALIDATION_BATCHES", 3)
-    pose = replace(SMALL.network, stages=("pose",))
-    save_network(tmp_path / "seen", pose, MotionNetwork(pose).state_dict())
     for stage, config in STAGES.items():
-        trainer_of(replace(config, steps=2), creatures, tmp_path / "taken" / stage).run()
+        half = replace(config, steps=2)
+        Trainer(half, creatures, tmp_path / "taken" / stage, CPU, progress_bar=False).run()
     run_team(creatures, tmp_path, 2)
     for stage, config in STAGES.items():
-        alone = trainer_of(config, creatures, tmp_path / "one" / stage)
+        alone = Trainer(config, creatures, tmp_path / "one" / stage, CPU, progress_bar=False)
         start = {name: value.clone() for name, value in alone.network.state_dict().items()}
         alone.run()
         ended = alone.network.state_dict()

@@ -21,7 +21,6 @@ from mocapcli.capturing.turning import root_of, stand
 from mocapcli.kinematics import affine, matrix_to_quat
 from mocapcli.network.anchored import Settings, estimate_deltas
 from mocapcli.network.encoder import unit
-from mocapcli.network.judge import Judge
 from mocapcli.network.likeness import Pictures, likeness_of
 from mocapcli.network.reference import RigReference
 from mocapcli.network.video_to_pose import LAPLACE_DEVIATION, PoseEstimate
@@ -37,7 +36,6 @@ from mocapcli.types import Rig
 EVERY, FEWEST = 6, 8  # frames: how far apart those are that are compared, and how many there should be at the least
 SURE = 40.0  # weight of likeness beside the network's own scores (log-probabilities) …
 TRUST = 0.5  # … and of those, which are over-confident
-JUDGED = 0.2  # weight of what a judge says, a logarithm, beside likeness
 ASIDE = torch.deg2rad(7.5 * torch.arange(-3, 4))  # what is tried once a facing is chosen
 SHARP, LASTING = 100.0, 24  # weight of likeness among those, and frames on either side that are asked
 # Frames that lie apart tell nothing of each other.
@@ -58,14 +56,13 @@ class Likeness:
     scene: Scene
     reference: RigReference
     model: Model  # of the same joints
-    judge: Judge | None = None
 
     @torch.inference_mode()
     def scores(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
         """Of every frame's facings."""
         frames = compared_frames(self.scene.clip.seen, stretch)
         yaws = bin_centres()[:, None].expand(-1, len(frames))
-        return SURE * every_frame(self._tried(yaws, frames, stretch, self.judge), frames, stretch)
+        return SURE * every_frame(self._tried(yaws, frames, stretch), frames, stretch)
 
     @torch.inference_mode()
     def aside(self, facing: Float[Tensor, " clip"], stretch: Stretch) -> Float[Tensor, "frames tries"]:
@@ -75,21 +72,14 @@ class Likeness:
         return every_frame(self._tried(yaws, frames, stretch), frames, stretch)
 
     def _tried(
-        self,
-        yaws: Float[Tensor, "tries compared"],
-        frames: Int[np.ndarray, " compared"],
-        stretch: Stretch,
-        judge: Judge | None = None,
+        self, yaws: Float[Tensor, "tries compared"], frames: Int[np.ndarray, " compared"], stretch: Stretch
     ) -> Float[Tensor, "compared tries"]:
-        """How much each drawing looks like the film; less, the farther off a judge says it is."""
         if not len(frames):
             return torch.zeros(0, len(yaws))
         cameras = [self.scene.clip.cameras[frame] for frame in frames]
         film, tried = self._pictures(self.scene.pictures(frames)), []
         for seen in self.scene.glimpses(yaws, frames, stretch):
-            drawn = self._pictures(self._drawn(seen, cameras))
-            alike = likeness_of(film, drawn)
-            tried.append((alike if judge is None else alike - JUDGED * judge(film, drawn)).cpu())
+            tried.append(likeness_of(film, self._pictures(self._drawn(seen, cameras))).cpu())
         return torch.stack(tried, dim=1)
 
     def _pictures(self, crops: Crops) -> Pictures:

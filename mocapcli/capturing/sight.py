@@ -20,7 +20,6 @@ from mocapcli.capturing.comparing import TRUST, Likeness, closer
 from mocapcli.capturing.looking import BLOCK, OVERLAP, Scene, Stretch
 from mocapcli.capturing.windows import takeover, window_length, windows
 from mocapcli.in_threads import in_threads
-from mocapcli.network.judge import Judge
 from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import VideoToPose
 from mocapcli.network.views import likely_facings
@@ -61,15 +60,13 @@ def see(
     progress: Progress = lambda _: None,
     model: Model | None = None,
     told: Yaws | None = None,
-    judge: Judge | None = None,
 ) -> Sight:
     """What every frame shows; `progress` is told of every frame as often as `LOOKS` says, or `TOLD`.
 
-    With the rig to draw (`model`), facings are also chosen by which of them looks like the clip, and to a `judge` is
-    not far off; or they are `told`.
+    With the rig to draw (`model`), facings are also chosen by which of them looks like the clip; or they are `told`.
     """
     scene = Scene.of(stage, reference, clip)
-    likeness = None if model is None else Likeness(scene, reference.rig, model, judge)
+    likeness = None if model is None else Likeness(scene, reference.rig, model)
     facing, *others = _facings(scene, likeness, progress) if told is None else [torch.from_numpy(told)]
     facing = _closer(facing, scene, likeness, progress)
     joints, frames = reference.rig.joints, len(clip)

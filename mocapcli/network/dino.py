@@ -33,7 +33,6 @@ class DinoEncoder(Encoder):
         backbone = (backbone if backbone is not None else load_backbone(source or DEFAULT)).float().eval()
         self._frozen = (backbone.requires_grad_(False),)  # a tuple hides it from state_dict() and parameters()
         settings: Any = backbone.config
-        self.channels = channels
         self.patch = int(settings.patch_size)
         self.mean: Tensor
         self.spread: Tensor

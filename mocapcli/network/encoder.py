@@ -34,13 +34,6 @@ def _unit(channels_in: int, channels: int, stride: int = 1) -> nn.Sequential:
 class Encoder(nn.Module):
     """What all of them are."""
 
-    channels: int  # of the features
-
-    @property
-    def layer_widths(self) -> tuple[int, ...]:
-        """Channels of `layers`."""
-        return (self.channels,)
-
     def layers(self, crops: Crops) -> list[Features]:
         """What pictures are compared by, the finest first."""
         return [self(crops)]
@@ -60,7 +53,6 @@ class SmallEncoder(Encoder):
 
     def __init__(self, channels: int = 96, widths: tuple[int, ...] = (16, 32, 64, 128, 160)) -> None:
         super().__init__()
-        self.channels = channels
         half, first, second, third, fourth = widths
         self.stem = nn.Sequential(_unit(4, half, 2), _unit(half, first))
         self.down = nn.ModuleList(

@@ -131,7 +131,6 @@ class ImagenetEncoder(Encoder):
 
     def __init__(self, channels: int = 96) -> None:
         super().__init__()
-        self.channels = channels
         self.trunk = LiteTrunk().requires_grad_(False)
         self.own = SmallEncoder(channels, MEDIUM)
         levels = (*MEDIUM[2:], MEDIUM[4])
@@ -147,10 +146,6 @@ class ImagenetEncoder(Encoder):
         told = [GAIN * layer(part) for layer, part in zip(self.tell, parts, strict=True)]
         features: Features = self.own(crops, (*told[:2], told[2] + told[3]))
         return features
-
-    @property
-    def layer_widths(self) -> tuple[int, ...]:
-        return tuple(TAPS.values())[:LAYERS]
 
     def layers(self, crops: Crops) -> list[Features]:
         """What the trunk sees at strides of 4, 8 and 16: up to more than edges, not yet only the kind of thing."""

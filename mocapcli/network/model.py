@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mocapcli.errors import ReadError, UsageError
 from mocapcli.network.imaginer import Imaginer, ImaginerConfig
-from mocapcli.network.judge import Judge, JudgeConfig
 from mocapcli.network.refiner import Refiner, RefinerConfig
 from mocapcli.network.rotation_head import RotationConfig, RotationHead
 from mocapcli.network.video_to_pose import VideoToPose, VideoToPoseConfig
@@ -25,11 +24,9 @@ PARTS: dict["Stage", str] = {
     "rotation": "rotation.",
     "refine": "refiner.",
     "imagine": "imaginer.",
-    "judge": "judge.",
 }
-# Video to positions, positions to rotations, render and compare, poses out of nothing, for learning a rig, and how far
-# off a pose is that is drawn.
-Stage = Literal["pose", "rotation", "refine", "imagine", "judge"]
+# Video to positions, positions to rotations, render and compare, and poses out of nothing, for learning a rig.
+Stage = Literal["pose", "rotation", "refine", "imagine"]
 LEARNT_FROM: tuple[Stage, ...] = ("pose", "imagine")  # what learning a rig starts from
 Config = TypeVar("Config")
 
@@ -42,15 +39,13 @@ class NetworkConfig:
     rotation: RotationConfig = field(default_factory=RotationConfig)
     refiner: RefinerConfig = field(default_factory=RefinerConfig)
     imaginer: ImaginerConfig = field(default_factory=ImaginerConfig)
-    judge: JudgeConfig = field(default_factory=JudgeConfig)
     side: int = 96  # pixels of a crop
     stages: tuple[Stage, ...] = ("pose", "rotation")  # those the saved weights hold
 
 
 class MotionNetwork(nn.Module):
     """Video to joint positions (`video_to_pose`), positions to rotations (`rotation`), and, if they are among the
-    configuration's stages, rotations to better ones (`refiner`), poses a rig may take (`imaginer`) and how far off a
-    drawn one is (`judge`)."""
+    configuration's stages, rotations to better ones (`refiner`) and poses a rig may take (`imaginer`)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -59,8 +54,6 @@ class MotionNetwork(nn.Module):
         self.rotation = RotationHead(config.rotation)
         self.refiner = Refiner(config.refiner) if "refine" in config.stages else None
         self.imaginer = Imaginer(config.imaginer) if "imagine" in config.stages else None
-        widths = self.video_to_pose.encoder.layer_widths
-        self.judge = Judge(config.judge, widths) if "judge" in config.stages else None
 
 
 def save_network(folder: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> str:

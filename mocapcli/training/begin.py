@@ -8,8 +8,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from mocapcli.checkpoints import shipped
-from mocapcli.errors import ReadError, UnsupportedError, UsageError
-from mocapcli.network.encoder import TRAINED_HERE
+from mocapcli.errors import ReadError, UnsupportedError
 from mocapcli.network.imagenet import ImagenetEncoder
 from mocapcli.network.model import PARTS, WEIGHTS, MotionNetwork, Stage, load_network
 from mocapcli.training.config import TrainConfig
@@ -33,14 +32,6 @@ def with_given_stages(config: TrainConfig, given: Given) -> TrainConfig:
             network = replace(network, side=model.config.side) if stage == "pose" else network
     stages = tuple(stage for stage in PARTS if stage in (*config.trained, *given))
     return replace(config, network=replace(network, stages=stages))
-
-
-def check_given(config: TrainConfig, given: Given) -> None:
-    """What judges drawn poses looks through a picture encoder that has learnt to see."""
-    encoder = config.network.video_to_pose.encoder
-    if config.stage == "judge" and "pose" not in given and encoder in TRAINED_HERE:
-        problem = f"stage judge looks through the picture encoder, and a new {encoder!r} one has seen nothing yet"
-        raise UsageError(problem, remedy="name a model that has stage pose with --init")
 
 
 def copy_weights(given: Given, network: MotionNetwork) -> None:

@@ -18,7 +18,6 @@ LEAST_0 = ("steps", "warmup", "workers", "refine.ramp", "refine.flow_first")
 LEAST_1 = (
     *("evaluate_every", "data.rigs", "data.clips", "data.frames", "data.shows", "network.side"),
     *("rotation.clips", "rotation.frames", "refine.rounds", "imagine.rigs", "imagine.poses"),
-    *("judge.rigs", "judge.pictures"),
 )
 WORDS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
@@ -86,14 +85,6 @@ class ImagineTaskConfig:
 
 
 @dataclass(frozen=True)
-class JudgeTaskConfig:
-    """Batches of the judge."""
-
-    rigs: int = 4
-    pictures: int = 6  # of each, with half a dozen poses to each picture
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """One run. Saved with every checkpoint."""
 
@@ -103,7 +94,6 @@ class TrainConfig:
     rotation: RotationTaskConfig = field(default_factory=RotationTaskConfig)
     refine: RefineTaskConfig = field(default_factory=RefineTaskConfig)
     imagine: ImagineTaskConfig = field(default_factory=ImagineTaskConfig)
-    judge: JudgeTaskConfig = field(default_factory=JudgeTaskConfig)
     rotation_weights: RotationWeights = field(default_factory=RotationWeights)
     steps: int = 20_000
     lr: float = 1e-3

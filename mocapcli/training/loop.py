@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mocapcli.data.cache import INDEX
 from mocapcli.network.model import MotionNetwork, choose_device
-from mocapcli.training.begin import bring_photographs, check_given, copy_weights, load_given, with_given_stages
+from mocapcli.training.begin import bring_photographs, copy_weights, load_given, with_given_stages
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.log import Log, Pace, Silence
 from mocapcli.training.state import MovingAverage, TrainState, load_state, save_state, save_weights, taken_up
@@ -25,7 +25,7 @@ from mocapcli.training.team import Team, share_statistics
 
 VALIDATION_BATCHES = 8
 LOGGED_EVERY = 20  # steps
-JUDGES = ("seed", "data", "rotation", "refine", "imagine", "judge")  # settings
+JUDGES = ("seed", "data", "rotation", "refine", "imagine")  # settings
 GROUP = 16  # batches that are shown in turn where each is shown more than once
 
 
@@ -198,8 +198,7 @@ class Trainer:
         return hashlib.sha256(json.dumps([index, *(plain[name] for name in JUDGES)]).encode()).hexdigest()
 
     def _begin(self) -> None:
-        check_given(self.config, self.given)
-        if self.config.stage in ("pose", "joint", "judge") and "pose" not in self.given:
+        if self.config.stage in ("pose", "joint") and "pose" not in self.given:
             bring_photographs(self.network, self.config.network.video_to_pose.encoder_source)
         copy_weights(self.given, self.network)
         self.average = MovingAverage(self.network, self.config.ema)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from mocapcli.errors import InvalidDataError
 from mocapcli.network.encoder import unit
 from mocapcli.network.imaginer import Imaginer
-from mocapcli.network.judge import Judge
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.precision import precision
 from mocapcli.network.refiner import Refiner
@@ -20,7 +19,6 @@ from mocapcli.training.batches import Batch
 from mocapcli.training.config import TrainConfig
 from mocapcli.training.imagine import ImagineBatch, ImagineStream, imagine_figures, imagine_loss
 from mocapcli.training.joint import joint_loss, rotation_batch
-from mocapcli.training.judge import JudgeBatch, JudgeStream, judge_figures, judge_loss
 from mocapcli.training.objectives import pose_figures, pose_loss
 from mocapcli.training.refine import RefineBatch, RefineStream, refine_figures, refine_loss
 from mocapcli.training.rotation import RotationBatch, RotationStream, rotation_figures, rotation_loss
@@ -149,28 +147,6 @@ class ImagineTask:
 
 
 @dataclass(frozen=True)
-class JudgeTask:
-    """Film and drawing to how far off the drawn pose is."""
-
-    judged_by: str = "wrong_percent"
-    stream: type[FamilyStream[Any]] = JudgeStream
-
-    def part(self, network: MotionNetwork) -> nn.Module:
-        return judge_of(network)
-
-    def size(self, config: TrainConfig) -> tuple[int, int]:
-        return config.judge.rigs, config.judge.pictures
-
-    def loss(self, network: MotionNetwork, batch: JudgeBatch, config: TrainConfig, done: float) -> Loss:
-        encoder = network.video_to_pose.encoder.eval()  # it is looked through, and stays as it is
-        with precision(batch.film.device, config.half):
-            return judge_loss(judge_of(network), encoder, batch)
-
-    def figures(self, network: MotionNetwork, batch: JudgeBatch) -> dict[str, float]:
-        return judge_figures(judge_of(network), network.video_to_pose.encoder, batch)
-
-
-@dataclass(frozen=True)
 class JointTask(PoseTask):
     """Crops to positions to rotations, in one."""
 
@@ -203,17 +179,10 @@ def imaginer_of(network: MotionNetwork) -> Imaginer:
     return network.imaginer
 
 
-def judge_of(network: MotionNetwork) -> Judge:
-    if network.judge is None:
-        raise InvalidDataError("this network was built without what judges drawn poses")
-    return network.judge
-
-
 TASKS: dict[str, Task] = {
     "pose": PoseTask(),
     "rotation": RotationTask(),
     "joint": JointTask(),
     "refine": RefineTask(),
     "imagine": ImagineTask(),
-    "judge": JudgeTask(),
 }

@@ -5,7 +5,7 @@
 #
 # ASSETS is a folder of rigs with a manifest.csv, or a cache of `mocap data build`. The result is OUT/small. Times are in
 # MINUTES (of stages 1 and 2, which learn side by side), IMAGINE_MINUTES (of what imagines poses, beside them),
-# JOINT_MINUTES (of both together), JUDGE_MINUTES (of what judges drawn poses) and REFINE_MINUTES (of stage 3);
+# JOINT_MINUTES (of both together) and REFINE_MINUTES (of stage 3);
 # WORKERS draw. SETTINGS are more options for every `mocap train`. What was stopped goes on where it was when the same
 # command is given again.
 set -euo pipefail
@@ -42,12 +42,8 @@ wait
 train both --set stage=joint --set lr=3e-4 --set warmup=20 --set data.rigs=16 --set data.still=0.4 --set "workers=$workers" \
   --init "$out/pose/last" --init "$out/rotation/last" --minutes "${JOINT_MINUTES:-1.3}"
 
-# What judges drawn poses looks through the picture encoder, which stays as it is.
-train judge --set stage=judge --init "$out/both/last" --set data.shows=1 --set judge.rigs=8 --set lr=2e-3 --set warmup=100 \
-  --set ema=0.998 --set "workers=$workers" --minutes "${JUDGE_MINUTES:-10}"
-
 # Stage 3 learns from starts that are made up and from those that the other two leave; all of it is one model then.
-train refine --set stage=refine --set "refine.seer=$out/both/last" --init "$out/judge/last" --init "$out/imagine/last" --set refine.flow_first=300 \
+train refine --set stage=refine --set "refine.seer=$out/both/last" --init "$out/both/last" --init "$out/imagine/last" --set refine.flow_first=300 \
   --set refine.ramp=1500 --set data.rigs=8 --set data.clips=1 --set data.frames=6 --set data.shows=1 --set lr=1e-3 \
   --set warmup=100 --set ema=0.998 --set "workers=$workers" --minutes "${REFINE_MINUTES:-60}"
 rm -rf "$out/small"
