@@ -112,7 +112,8 @@ class Segmenter:
 
     `open(survey, wishes)` gives a function that is called with all frames in order, chunk by chunk, and returns their
     masks. `judge(survey)` says whether it fits a video and why; without it, it is used only when asked for by name.
-    Where nobody asks, the first that fits is taken, low `order` first.
+    Where nobody asks, the first that fits is taken, low `order` first. `uses` names the wishes it listens to (box,
+    mask, model), so that others are refused; None: nobody knows.
     """
 
     name: str
@@ -120,3 +121,4 @@ class Segmenter:
     open: "Callable[[Survey, Wishes], Masker]"
     judge: "Callable[[Survey], Verdict] | None" = None
     order: int = 100
+    uses: tuple[str, ...] | None = None

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from array import array
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +184,9 @@ def test_videos_without_a_subject(tmp_path):
         (Options(method="box"), UsageError, "needs --box"),
         (Options(method="mask"), UsageError, "needs --mask"),
         (Options(method="magic"), PluginError, "known: alpha, box, mask, rembg, static"),
+        (Options(method="static", box=(0, 0, 5, 5)), UsageError, "--box has no part in finding the subject by static"),
+        (Options(method="box", box=(0, 0, 5, 5), model="x"), UsageError, "--segment-model has no part"),
+        (Options(box=(0, 0, 5, 5), mask=Path("m.mp4")), UsageError, "--box has no part in finding the subject by mask"),
         (Options(subject=0), UsageError, "counts from 1"),
         (Options(fov=200), UsageError, "--fov"),
         (Options(method="alpha"), InvalidDataError, "no alpha channel and no plain background"),

@@ -18,6 +18,7 @@ def choose_segmenter(survey: Survey, wishes: Wishes) -> tuple[Segmenter, str]:
             known = ", ".join(sorted(segmenters))
             raise PluginError(f"no way to find a subject is called {name!r}", remedy=f"known: {known}")
         _check_complete(name, wishes)
+        _check_used(segmenters[name], wishes)
         return segmenters[name], f"{name}: as asked for"
     if survey.black:
         raise InvalidDataError("the video is black all through: there is no subject", path=survey.video.path)
@@ -35,6 +36,13 @@ def _check_complete(name: str, wishes: Wishes) -> None:
         raise UsageError("--segment box needs --box x,y,width,height in pixels of the first frame")
     if name == "mask" and wishes.mask is None:
         raise UsageError("--segment mask needs --mask FILE, a video or a folder of masks")
+
+
+def _check_used(segmenter: Segmenter, wishes: Wishes) -> None:
+    """What would change nothing is a mistake."""
+    for wish, option in (("box", "--box"), ("mask", "--mask"), ("model", "--segment-model")):
+        if segmenter.uses is not None and wish not in segmenter.uses and getattr(wishes, wish) is not None:
+            raise UsageError(f"{option} has no part in finding the subject by {segmenter.name}", remedy="leave it out")
 
 
 def _first_that_fits(segmenters: list[Segmenter], survey: Survey) -> tuple[Segmenter, str]:
