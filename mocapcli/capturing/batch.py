@@ -23,13 +23,8 @@ if TYPE_CHECKING:
 
 BESIDE = {"preview": ".mp4", "view": ".html", "confidence": ".csv", "debug_dir": ""}  # folders, in a batch
 WHERE_RIGS_CANNOT_BE_WRITTEN = "glb"
-OF_NO_WEIGHT = (
-    "output",
-    "report",
-    "model",
-    "device",
-    "overwrite",
-)  # what is written is the same; weights count, not their name
+# What is written is the same; weights count, not their name.
+OF_NO_WEIGHT = ("output", "report", "model", "device", "overwrite")
 
 
 @dataclass(frozen=True)

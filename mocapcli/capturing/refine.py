@@ -78,9 +78,8 @@ def steady_turns(before: Quaternions, after: Quaternions, frames: float, seen: S
     """
     start = Rotation.from_quat(before.reshape(-1, 4))
     change = (Rotation.from_quat(after.reshape(-1, 4)) * start.inv()).as_quat().reshape(before.shape)
-    mean = blurred(continuous(change), frames, seen).reshape(
-        -1, 4
-    )  # halves of one turn may not meet: then it is no turn
+    mean = blurred(continuous(change), frames, seen).reshape(-1, 4)
+    # Halves of one turn may not meet: then it is no turn.
     mean[np.linalg.norm(mean, axis=1) < 1e-6] = [0.0, 0.0, 0.0, 1.0]
     return continuous((Rotation.from_quat(mean) * start).as_quat().reshape(before.shape))
 

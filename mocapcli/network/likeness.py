@@ -8,13 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from mocapcli.network.encoder import Crops, Encoder, Features
-from mocapcli.network.on_device import OnDevice
 
 Either = Float[Tensor, "images 1 side side"]  # where either picture shows anything
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures(OnDevice):
+class Pictures:
     """Crops, and what an encoder sees in them."""
 
     crops: Crops
@@ -45,23 +44,16 @@ def likeness_of(filmed: Pictures, drawn: Pictures) -> Float[Tensor, " images"]:
 
 
 def alike(one: Features, other: Features, either: Either) -> Float[Tensor, " images"]:
-    """Mean cosine of two pictures' features over what either of them shows."""
-    return mean_cosine(nearest_cosines(one, other), either)
+    """Mean cosine of two pictures' features over what either of them shows.
 
-
-def mean_cosine(cosines: Float[Tensor, "images 2 rows columns"], either: Either) -> Float[Tensor, " images"]:
-    """Of both directions, where either picture shows anything."""
-    share = functional.interpolate(either, size=cosines.shape[-2:], mode="area")[:, 0]
-    return (cosines.mean(1) * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
-
-
-def nearest_cosines(one: Features, other: Features) -> Float[Tensor, "images 2 rows columns"]:
-    """Each cell of one against the best of the other's there and next to it, and the other way round: a pose is never
-    seen exactly."""
+    Each cell of one is held against the best of the other's there and next to it, and the other way round: a pose is
+    never seen exactly.
+    """
     units = [functional.normalize(features, dim=1) for features in (one, other)]
     pairs = (units, units[::-1])
     best = [torch.stack([(this * near).sum(1) for near in _around(that)]).amax(0) for this, that in pairs]
-    return torch.stack(best, dim=1)
+    share = functional.interpolate(either, size=one.shape[-2:], mode="area")[:, 0]
+    return (torch.stack(best, dim=1).mean(1) * share).sum((-1, -2)) / share.sum((-1, -2)).clamp_min(1e-3)
 
 
 def _around(features: Features) -> list[Features]:
