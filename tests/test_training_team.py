@@ -52,10 +52,10 @@ from pathlib import Path
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from test_training_team import STAGES
-from mocapcli.training import loop
+from mocapcli.training import imagine, loop
 from mocapcli.training.team import join_team
 
-cpu, loop.LOGGED_EVERY, loop.VALIDATION_BATCHES = torch.device("cpu"), 1, 3
+cpu, loop.LOGGED_EVERY, loop.VALIDATION_BATCHES, imagine.JUDGED = torch.device("cpu"), 1, 3, 4
 with join_team(cpu) as team:
     for place, stage in ((place, stage) for place in ("two", "taken") for stage in STAGES):
         folder = Path(sys.argv[3]) / place / stage
@@ -108,6 +108,7 @@ def test_two_processes_train_as_one_does(creatures: Path, tmp_path: Path, monkey
     """Three slots for two processes, so that one has more to do; and both take over what a single one began."""
     monkeypatch.setattr("mocapcli.training.loop.LOGGED_EVERY", 1)
     monkeypatch.setattr("mocapcli.training.loop.VALIDATION_BATCHES", 3)
+    monkeypatch.setattr("mocapcli.training.imagine.JUDGED", 4)  # poses, or judging takes minutes
     for stage, config in STAGES.items():
         half = replace(config, steps=2)
         Trainer(half, creatures, tmp_path / "taken" / stage, CPU, progress_bar=False).run()
