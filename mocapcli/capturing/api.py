@@ -65,10 +65,10 @@ def capture_video(
 ) -> Captured:
     """Capture and write what `options` ask for. `model`: one that is loaded already, for many videos."""
     with warnings_heard() as warned:
-        return _captured(video, rig, options or Options(), model, progress, warned)
+        return _capture_and_write(video, rig, options or Options(), model, progress, warned)
 
 
-def _captured(
+def _capture_and_write(
     video: str | Path,
     rig: Asset | Rig | str | Path,
     options: Options,

@@ -49,7 +49,8 @@ class CropClip:
     @property
     def fps(self) -> float:
         """Frames per second; nil where there is but one."""
-        span = float(self.times[-1] - self.times[0]) if len(self) > 1 else 0.0
+        times = self.times
+        span = float(times[-1] - times[0]) if len(times) else 0.0
         return (len(self) - 1) / span if span > 0 else 0.0
 
     @property

@@ -1,5 +1,6 @@
 """Everything that can be asked of a capture; names are those of the command line."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -76,7 +77,8 @@ class Options:
 
     def plain(self) -> dict[str, Any]:
         """As JSON has them."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return found
 
     @property
     def read(self) -> tuple[Path, ...]:
@@ -88,9 +90,3 @@ class Options:
     @property
     def adapt_seconds(self) -> float | None:
         return parse_budget(self.adapt)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, Path) else value

@@ -17,6 +17,6 @@ def steady(pose: PoseTrack, fps: float, hertz: float | int = STEADY_HERTZ) -> Po
     """The pose without what is faster; 0 leaves it as it is."""
     if hertz == 0 or pose.rotations is None or pose.placed is None or len(pose.rotations) < 3:
         return pose
-    shown = bridge_turns(continuous(pose.rotations), pose.seen)  # where nothing was seen, nothing else was corrected
+    shown = bridge_turns(pose.rotations, pose.seen)  # where nothing was seen, nothing else was corrected
     rotations = smooth_turns(continuous(shown), fps, float(hertz))
     return replace(pose, rotations=rotations, placed=low_pass(pose.placed, fps, float(hertz)))

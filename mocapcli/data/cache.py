@@ -1,5 +1,6 @@
 """A folder of compact rigs with an index: what `mocap data build` makes and training reads."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -98,6 +99,11 @@ def write_index(cache: Cache, name: str = INDEX) -> None:
     }
     with whole_file(cache.folder / name) as temporary:
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def file_digest(path: Path) -> str:
+    """Of a cache's index, or of a rig's file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def open_cache(folder: Path, name: str = INDEX) -> Cache:

@@ -16,7 +16,7 @@ from mocapcli.batch.shard import Shard, parse_shard
 from mocapcli.checkpoints import model_folder
 from mocapcli.console import note, show, warnings_as_notes
 from mocapcli.data.appearance import Appearance
-from mocapcli.data.cache import INDEX, Cache, open_cache
+from mocapcli.data.cache import INDEX, Cache, file_digest, open_cache
 from mocapcli.data.splits import Split
 from mocapcli.data.windows import Window, evaluation_windows
 from mocapcli.errors import MocapError, UsageError, WriteError
@@ -31,7 +31,6 @@ from mocapcli.evaluation.sources import (
     cache_of_zoo,
     code_commit,
     code_digest,
-    file_digest,
     weights_digest,
 )
 from mocapcli.evaluation.work import Recipe, judge_windows

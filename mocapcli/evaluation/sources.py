@@ -76,10 +76,6 @@ def weights_digest(folder: Path) -> str:
     return found.hexdigest()[:16]
 
 
-def file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
 def code_digest() -> str:
     """Of this package's sources, whether they are those of a commit, are being changed, or were installed."""
     found = hashlib.sha256(__version__.encode())

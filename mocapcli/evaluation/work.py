@@ -14,13 +14,12 @@ from mocapcli.batch import Item, Outcome, Summary, digest_of, run_batch
 from mocapcli.batch.items import Work
 from mocapcli.batch.report import NAMED, progress_bar
 from mocapcli.console import note
-from mocapcli.data.cache import Cache, open_cache
+from mocapcli.data.cache import Cache, file_digest, open_cache
 from mocapcli.data.windows import Window
 from mocapcli.errors import MocapError
 from mocapcli.evaluation.results import Judged, judged_from_plain, plain_judged
 from mocapcli.evaluation.run import Setting, judge
 from mocapcli.evaluation.settings import Models, Scene, build_setting
-from mocapcli.evaluation.sources import file_digest
 from mocapcli.extensions import Metric
 from mocapcli.whole_file import whole_file
 

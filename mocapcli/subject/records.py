@@ -58,16 +58,16 @@ def _judge_rembg(survey: "Survey") -> "Verdict":
 
 SEGMENTERS = (
     Segmenter(
-        "alpha", "the alpha channel, or all that is not the plain colour behind", _open_alpha, _judge_alpha, 10, ()
+        "alpha", "the alpha channel, or all that is not the plain colour behind", _open_alpha, _judge_alpha, 10, uses=()
     ),
-    Segmenter("static", "what moves in front of a still camera", _open_static, _judge_static, 20, ()),
+    Segmenter("static", "what moves in front of a still camera", _open_static, _judge_static, 20, uses=()),
     Segmenter(
         "rembg",
         "a matting network (extra rembg; its weights are downloaded)",
         _open_rembg,
         _judge_rembg,
         30,
-        ("model",),
+        uses=("model",),
     ),
     Segmenter("box", "what a box in the first frame holds, followed by its colours", _open_box, uses=("box",)),
     Segmenter("mask", "a mask video or a folder of masks", _open_mask, uses=("mask",)),

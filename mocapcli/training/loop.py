@@ -1,6 +1,5 @@
 """The training loop, from top to bottom; `tasks` says what is trained."""
 
-import hashlib
 import json
 import math
 import time
@@ -12,7 +11,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from mocapcli.data.cache import INDEX
+from mocapcli.batch import digest_of
+from mocapcli.data.cache import INDEX, file_digest
 from mocapcli.network.model import MotionNetwork, choose_device
 from mocapcli.training.begin import bring_photographs, copy_weights, load_given, with_given_stages
 from mocapcli.training.config import TrainConfig
@@ -25,7 +25,7 @@ from mocapcli.training.team import Team, share_statistics
 
 VALIDATION_BATCHES = 8
 LOGGED_EVERY = 20  # steps
-JUDGES = ("seed", "data", "rotation", "refine", "imagine")  # settings
+JUDGES = ("seed", "data", "rotation", "refine", "imagine")  # settings that the validation slice hangs on
 GROUP = 16  # batches that are shown in turn where each is shown more than once
 
 
@@ -63,7 +63,10 @@ class Trainer:
         judges = self.task.stream(self.cache_folder, self.config, validation=True)
         own = range(self.team.rank, VALIDATION_BATCHES, self.team.world)
         self.validation = [judges[k].to(self.device) for k in own]
-        if content is not None and content.get("judges") != self._judges():
+        plain = asdict(self.config)
+        index = file_digest(self.cache_folder / INDEX)
+        self.judges = digest_of(index=index, **{name: plain[name] for name in JUDGES})
+        if content is not None and content.get("judges") != self.judges:
             self.state.best = math.inf  # of other pictures: no mark for these
 
     def run(self) -> dict[str, float]:
@@ -142,7 +145,7 @@ class Trainer:
 
     def save(self) -> None:
         if self.team.leads:
-            save_state(self.folder, self.config, self.state, self._judges(), self.network, self.optimizer, self.average)
+            save_state(self.folder, self.config, self.state, self.judges, self.network, self.optimizer, self.average)
 
     def _keep_best(self, figures: dict[str, float]) -> None:
         better = figures[self.task.judged_by] < self.state.best
@@ -190,12 +193,6 @@ class Trainer:
     def _over(self) -> bool:
         late = self.minutes is not None and self.state.elapsed > 60 * self.minutes
         return late or self.state.step >= self.config.steps
-
-    def _judges(self) -> str:
-        """What the validation slice hangs on, in short."""
-        index = hashlib.sha256((self.cache_folder / INDEX).read_bytes()).hexdigest()
-        plain = asdict(self.config)
-        return hashlib.sha256(json.dumps([index, *(plain[name] for name in JUDGES)]).encode()).hexdigest()
 
     def _begin(self) -> None:
         if self.config.stage in ("pose", "joint") and "pose" not in self.given:

@@ -5,6 +5,7 @@ earlier ones ended. The video may show another body than the rig that is fitted 
 pose, its middle where the other's is.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -115,7 +116,8 @@ def make_clip(
 ) -> RefineClip:
     """A clip filmed in some look, and the rig's own start: off by so much of the full strength, or as it is seen."""
     shown = rig.dressed(choose_appearance(data, random), random)
-    world, filmed = rig.alike(shown, random, data.frames, data.real_share, data.fps)
+    world = rig.pose(copy.deepcopy(random), data.frames, data.real_share, data.fps)
+    filmed = shown.pose(random, data.frames, data.real_share, data.fps)
     sample = film_crops(shown.model, filmed, random, side if seer is None else seer.side)
     apart = (filmed - world)[..., :3, 3]
     world[..., :3, 3] += apart[:, body.reference.deforms].mean(axis=1, keepdims=True)

@@ -3,7 +3,6 @@
 Plain numpy and numba in worker processes; a sample travels as a handful of small arrays.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -111,13 +110,6 @@ class SceneRig:
             return self.invented(self.asset, random, frames, fps)
         world = self._real(random, frames, fps)
         return fall(random, frames, fps) @ world if random.random() < falls else world
-
-    def alike(
-        self, other: "SceneRig", random: np.random.Generator, frames: int, real_share: float, fps: float
-    ) -> tuple[Float[np.ndarray, "frames joints 4 4"], Float[np.ndarray, "frames joints 4 4"]]:
-        """World matrices of such a clip, and of another body of the same joints that does the same."""
-        own = self.pose(copy.deepcopy(random), frames, real_share, fps)
-        return own, other.pose(random, frames, real_share, fps)
 
     def _real(self, random: np.random.Generator, frames: int, fps: float) -> Float[np.ndarray, "frames joints 4 4"]:
         lengths = np.array([motion.frames for motion in self.asset.motions], dtype=float)

@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from independent_figures import angles
 from mocapcli.checkpoints import model_folder
 from mocapcli.cli import main
-from mocapcli.data.cache import INDEX, Cache, open_cache
+from mocapcli.data.cache import INDEX, Cache, file_digest, open_cache
 from mocapcli.data.windows import cut_motion, evaluation_windows
 from mocapcli.evaluation.cases import COPY, measure_case, skill
 from mocapcli.evaluation.positions import PositionsToRotations
 from mocapcli.evaluation.records import METRICS
 from mocapcli.evaluation.report import speed_words
 from mocapcli.evaluation.settings import NEEDED
-from mocapcli.evaluation.sources import code_commit, file_digest, weights_digest
+from mocapcli.evaluation.sources import code_commit, weights_digest
 from mocapcli.formats import write_asset
 from mocapcli.kinematics import motion_from_world
 
