@@ -13,7 +13,7 @@ from mocapcli.data.appearance import Appearance, bone_factors, change_appearance
 from mocapcli.data.videos import random_lights
 from mocapcli.kinematics import quat_to_matrix, rest_world
 from mocapcli.loose_feet import feet_on_legs, legs_of_feet
-from mocapcli.render.camera import Camera, orbit_rotation, perspective
+from mocapcli.render.camera import Camera, look_at, orbit_rotation, perspective
 from mocapcli.render.capsules import is_bare
 from mocapcli.render.rasteriser import draw
 from mocapcli.render.scene import Model, pose_points, prepare
@@ -178,7 +178,7 @@ def film_crops(
     points, normals = pose_points(model, world)
     seen = points[:, model.drawn[:: max(1, len(model.drawn) // FRAMED)]]
     cameras = [
-        camera
+        aimed(camera)
         for part in ([seen] if moving else seen[:, None])
         for camera in crop_camera(
             part,
@@ -236,6 +236,13 @@ def crop_camera(
         left, upper = (bottom + top) / 2 - width / 2 + jitter * width
         crops.append(camera.crop(float(left), float(upper), width, side))
     return crops
+
+
+def aimed(crop: Camera) -> Camera:
+    """Turned towards the crop's middle, as capture turns its own: what is seen obliquely is lifted wrongly."""
+    across, down = (np.array([crop.width, crop.height]) / 2 - crop.centre) / crop.focal
+    turn = look_at((0, 0, 0), (across, -down, -1.0)).rotation
+    return replace(crop, rotation=crop.rotation @ turn, centre=(crop.width / 2, crop.height / 2))
 
 
 def with_mask(
