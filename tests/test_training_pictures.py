@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="the extra [network] is not installe
 
 from mocapcli.network.encoder import unit  # noqa: E402
 from mocapcli.network.model import MotionNetwork  # noqa: E402
+from mocapcli.network.views import centre_of, lift  # noqa: E402
 from mocapcli.training.config import DataConfig  # noqa: E402
 from mocapcli.training.joint import STILLS, rotation_batch  # noqa: E402
 from mocapcli.training.loop import GROUP, Trainer  # noqa: E402
@@ -56,6 +57,15 @@ def test_single_pictures_have_no_velocity_and_stage_2_takes_a_few_of_them(creatu
     chosen = torch.where(true[:, None, None, None], 0.0, 1.0)  # what stage 1 saw goes on as it is
     seen = (given.positions[:, 0].unflatten(0, (-1, STILLS)) - estimate.positions[:, :STILLS]).norm(dim=-1)
     assert (seen * chosen[..., 0])[:, :, 0].max() < 2.0
+
+
+def test_true_places_lifted_by_true_depths_and_widths_are_the_true_joints(creatures: Path):
+    batch = BatchStream(creatures, SMALL)[2]
+    truth = batch.targets
+    lifted = lift(truth.places, truth.positions[..., 2], truth.half_width, batch.tangent)
+    lifted = lifted - centre_of(lifted, batch.rig.deforms)
+    shown = batch.rig.mask[:, None].expand(lifted.shape[:3])
+    assert (lifted - truth.positions).norm(dim=-1)[shown].max() < 1e-4  # of the size
 
 
 def test_validation_and_runs_that_ask_for_it_see_crops_as_drawn(creatures: Path):
