@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
@@ -124,12 +124,21 @@ class Figure:
         told = (torch.from_numpy(values).to(film.crops) for values in (world[None, ..., :3, :3], sizes))
         return self.likeness(film, *told)
 
+    def labelled(self, film: Film, rotations: Rotations, places: Points) -> Images:
+        """Drawn, and which vertex is nearest at each pixel."""
+        return self._draw(film, rotations, places, ("colour", "mask"), np.arange(len(self.model.mesh.vertices)))[1]
+
     def metres(self, rotations: Rotations, places: Points) -> Matrices:
         turns, points = (values[0].detach().double().cpu().numpy() for values in (rotations, places))
         return affine(turns, points * self.body.reference.size)
 
     def _draw(
-        self, film: Film, rotations: Rotations, places: Points, outputs: Sequence[OutputName]
+        self,
+        film: Film,
+        rotations: Rotations,
+        places: Points,
+        outputs: Sequence[OutputName],
+        labels: Int[np.ndarray, " vertices"] | None = None,
     ) -> tuple[Float[np.ndarray, "frames vertices 3"], Images]:
         """The surface where it is, and what it looks like."""
         vertices, normals = pose_points(self.model, self.metres(rotations, places))
@@ -137,7 +146,9 @@ class Figure:
         cameras = [replace(camera, near=near) for camera in film.cameras]
         surface = self.model.surface
         threads = 1 if places.device.type == "cpu" else None  # there the processor's cores have windows of their own
-        images = draw(vertices, normals, surface, cameras, background=(0, 0, 0), outputs=outputs, threads=threads)
+        images = draw(
+            vertices, normals, surface, cameras, background=(0, 0, 0), outputs=outputs, labels=labels, threads=threads
+        )
         return vertices, images
 
 

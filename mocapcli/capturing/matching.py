@@ -26,6 +26,7 @@ from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.looking import Stretch
 from mocapcli.capturing.match_film import Figure, Film, Matrices, off
 from mocapcli.capturing.match_limbs import SURE, Limb, leaps_of, limbs_of, try_limbs
+from mocapcli.capturing.match_paint import in_films_colours
 from mocapcli.capturing.match_pose import Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.capturing.unseen import bridge_points
@@ -155,6 +156,15 @@ class Matcher:
     def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> tuple[Matrices, float]:
         """World matrices (metres) that look more like the crops than those given; and how much they look like them."""
         whole = self._task(cameras, crops, world)
+        stands = Change.none(whole.start).pose(whole.start, plain=True)
+        painted = replace(self, figure=in_films_colours(self.figure, whole.film, *stands))
+        found, likeness = painted._laid(whole, world)
+        if painted.figure is not self.figure:  # readings are compared in the rig's own colours: paint suits any pose
+            likeness = float(self.figure.likeness_of(whole.film, found).mean())
+        return found, likeness
+
+    def _laid(self, whole: "_Task", world: Matrices) -> tuple[Matrices, float]:
+        """As `match`, of frames that are prepared."""
         before = self._likeness(Change.none(whole.start), whole)
         likeness, change = self._most_alike(whole)
         share = gained(before, likeness) / BETTER

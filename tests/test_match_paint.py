@@ -1,0 +1,106 @@
+"""The rig is painted after the film where the one who is filmed looks otherwise, and nowhere else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from matching_helpers import FRAMES, SWUNG, camera, clip_of, filmed, off, posed, track
+from mocapcli.capturing import match_paint
+from mocapcli.capturing.match_film import Figure, Film
+from mocapcli.capturing.match_paint import in_films_colours
+from mocapcli.capturing.matching import Matcher, how_alike, match
+from mocapcli.network.reference import RigReference
+from mocapcli.render.scene import Model, prepare
+from mocapcli.types import Material
+
+pytest_plugins = ["matching_fixtures"]
+
+
+@pytest.fixture(scope="module")
+def stranger(model: Model) -> Model:
+    """The same body, each joint's flesh in a colour of its own."""
+    mesh = model.mesh
+    palette = np.random.default_rng(5).uniform(0.05, 0.9, (len(model.rig.skeleton.parents) + 1, 3))
+    colours = np.column_stack([palette[model.vertex_joints + 1], np.ones(len(mesh.vertices))])
+    plain = tuple(replace(one, base_colour=(1.0, 1.0, 1.0, 1.0), texture=None) for one in mesh.materials)
+    return prepare(model.rig, replace(mesh, colours=colours.astype(np.float32), materials=plain))
+
+
+def told(reference: RigReference, turns: dict[int, float], frames: int = FRAMES) -> tuple[torch.Tensor, torch.Tensor]:
+    """A pose as figures take it."""
+    rotations, placed = posed(reference, turns, frames)
+    return torch.from_numpy(rotations)[None].float(), torch.from_numpy(placed / reference.size)[None].float()
+
+
+def film_of(figure: Figure, shown: Model, reference: RigReference, frames: int = FRAMES) -> Film:
+    crops = filmed(shown, *posed(reference, SWUNG, frames), reference.size)
+    return Film.of([camera(reference.size)] * frames, crops, figure.encoder)
+
+
+def test_a_stranger_lends_the_rig_its_colours(matcher: Matcher, stranger: Model, reference: RigReference) -> None:
+    """Even after a pose that is off."""
+    film, truth = film_of(matcher.figure, stranger, reference), told(reference, SWUNG)
+    painted = in_films_colours(matcher.figure, film, *told(reference, {}))
+    assert painted is not matcher.figure and painted.model.rig is matcher.figure.model.rig
+    before, after = (float(one.likeness(film, *truth).mean()) for one in (matcher.figure, painted))
+    assert after - before > 0.3 * (1 - before)
+    best = in_films_colours(matcher.figure, film, *truth)
+    apart = np.abs(best.model.mesh.colours - stranger.mesh.colours)[:, :3].mean(axis=1)
+    assert np.median(apart) < 0.15, "what is not seen is as what is next to it"
+
+
+def test_whoever_has_the_rigs_looks_is_not_painted(matcher: Matcher, model: Model, reference: RigReference) -> None:
+    film = film_of(matcher.figure, model, reference)
+    for pose in ({}, SWUNG):
+        assert in_films_colours(matcher.figure, film, *told(reference, pose)) is matcher.figure
+
+
+def test_one_picture_or_none_that_shows_anything_paints_nothing(
+    matcher: Matcher, stranger: Model, reference: RigReference
+) -> None:
+    single = film_of(matcher.figure, stranger, reference, 1)
+    assert in_films_colours(matcher.figure, single, *told(reference, SWUNG, 1)) is matcher.figure
+    nothing = np.zeros((FRAMES, 96, 96, 4), np.uint8)
+    empty = Film.of([camera(reference.size)] * FRAMES, nothing, matcher.figure.encoder)
+    assert in_films_colours(matcher.figure, empty, *told(reference, SWUNG)) is matcher.figure
+
+
+def test_strangers_are_matched_painted_and_judged_in_the_rigs_own_colours(
+    matcher: Matcher, stranger: Model, reference: RigReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For readings are compared by likeness, and paint suits whatever pose it was put on in."""
+    truth, full, painted = posed(reference, SWUNG), camera(reference.size), list[bool]()
+
+    def watched(figure: Figure, *told: object) -> Figure:
+        painted.append((found := in_films_colours(figure, *told)) is not figure)
+        return found
+
+    monkeypatch.setattr("mocapcli.capturing.matching.in_films_colours", watched)
+    with clip_of(filmed(stranger, *truth, reference.size), reference.size) as clip:
+        before = track(*posed(reference, {21: -20.0, 33: -20.0}), reference.size)
+        after = match(matcher, before, clip, full)
+        assert after.likeness == pytest.approx(how_alike(matcher, after, clip, full), abs=1e-4)
+    assert painted == [True] and off(after, truth[1]) <= off(before, truth[1])
+
+
+def test_what_is_cut_out_of_a_picture_keeps_its_looks(model: Model) -> None:
+    feather = Material("feather", (0.5, 0.5, 0.5, 1.0), alpha_mode="mask")
+    skin = Material("skin", (0.5, 0.5, 0.5, 1.0))
+    which = np.zeros(len(model.mesh.faces), np.int32)
+    which[:10] = 1
+    mesh = replace(model.mesh, materials=(skin, feather), face_materials=which)
+    painted = match_paint._with_colours(prepare(model.rig, mesh), np.full((len(mesh.vertices), 3), 0.2))
+    kept = np.unique(mesh.faces[:10])
+    assert painted.mesh.materials[0].base_colour == (1.0, 1.0, 1.0, 1.0) and painted.mesh.materials[1] is feather
+    before = np.ones(4) if mesh.colours is None else mesh.colours[kept]
+    np.testing.assert_allclose(painted.mesh.colours[kept], np.broadcast_to(before, (len(kept), 4)))
+    others = np.setdiff1d(np.arange(len(mesh.vertices)), kept)
+    np.testing.assert_allclose(painted.mesh.colours[others, :3], 0.2, atol=1e-6)
+
+
+def test_the_far_side_is_painted_as_the_near_one() -> None:
+    points = np.array([[-1.0, 0, 0], [1.0, 0, 0], [-1.0, 3, 0], [1.1, 3, 0], [0, 1, 0]])
+    known = np.array([True, False, True, False, True])
+    np.testing.assert_array_equal(match_paint._next_to(points, known), [0, 1])
