@@ -25,7 +25,7 @@ FRAMES = 12  # that colours are taken from, and as many to judge by
 DARKEST = 0.25  # shade that is taken off, at the most
 WITHIN = 0.9  # of a pixel is the subject's, or it is not asked
 NEARER = (
-    0.1  # of what likeness lacks in the rig's own colours; of 15 films of rigs themselves none came to more than 0.05
+    0.1  # of what likeness lacks in the rig's own colours; of 21 films of rigs themselves none came to more than 0.073
 )
 FEWEST = 4  # vertices that must have been seen
 Colours = Float[np.ndarray, "vertices 3"]
