@@ -24,9 +24,7 @@ from mocapcli.types import Material, Mesh
 FRAMES = 12  # that colours are taken from, and as many to judge by
 DARKEST = 0.25  # shade that is taken off, at the most
 WITHIN = 0.9  # of a pixel is the subject's, or it is not asked
-NEARER = (
-    0.1  # of what likeness lacks in the rig's own colours; of 21 films of rigs themselves none came to more than 0.073
-)
+NEARER = 0.1  # of what likeness lacks in the rig's own colours; 21 films of rigs themselves came to 0.073 at the most
 FEWEST = 4  # vertices that must have been seen
 Colours = Float[np.ndarray, "vertices 3"]
 
@@ -38,7 +36,9 @@ def in_films_colours(figure: Figure, film: Film, rotations: Rotations, places: P
     asked, judges = _spaced(range(0, frames, 2)), _spaced(range(1, frames, 2))
     if not judges:
         return figure
-    coarse = _painted(figure, film, rotations, places, asked, by_joint=True)
+    blank = replace(figure, model=_with_colours(figure.model, np.ones((len(figure.model.mesh.vertices), 3))))
+    sums, seen = _told(blank, film.at(asked), rotations[:, asked], places[:, asked])
+    coarse = _painted(figure, sums, seen, by_joint=True)
     if coarse is None:
         return figure
     likeness = [
@@ -46,7 +46,8 @@ def in_films_colours(figure: Figure, film: Film, rotations: Rotations, places: P
     ]
     if not gained(*likeness) > NEARER:
         return figure
-    return _painted(figure, film, rotations, places, sorted({*asked, *judges}), by_joint=False) or figure
+    more, too = _told(blank, film.at(judges), rotations[:, judges], places[:, judges])
+    return _painted(figure, sums + more, seen + too, by_joint=False) or figure
 
 
 def _spaced(frames: Sequence[int]) -> list[int]:
@@ -54,13 +55,9 @@ def _spaced(frames: Sequence[int]) -> list[int]:
     return [frames[at] for at in picked]
 
 
-def _painted(
-    figure: Figure, film: Film, rotations: Rotations, places: Points, frames: list[int], by_joint: bool
-) -> Figure | None:
-    """None: nothing of the rig was seen that could be painted."""
+def _painted(figure: Figure, sums: Colours, seen: Float[np.ndarray, " vertices"], by_joint: bool) -> Figure | None:
+    """As `_told`; None: nothing of the rig was seen that could be painted."""
     model = figure.model
-    blank = _with_colours(model, np.ones((len(model.mesh.vertices), 3)))
-    sums, seen = _told(replace(figure, model=blank), film.at(frames), rotations[:, frames], places[:, frames])
     groups = model.vertex_joints + 1 if by_joint else np.arange(len(seen))
     totals = np.stack([np.bincount(groups, part) for part in sums.T], axis=-1)
     counts = np.bincount(groups, seen)
