@@ -29,6 +29,7 @@ from mocapcli.network.whole_pose import BONES_ALONE, around
 from mocapcli.render.camera import Camera
 from mocapcli.render.capsules import is_bare
 from mocapcli.render.scene import Model, prepare, render
+from mocapcli.spread import evenly_spread
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.samples import with_mask
 from mocapcli.types import Rig
@@ -116,8 +117,8 @@ class Likeness:
 def compared_frames(seen: Bool[np.ndarray, " frames"], stretch: Stretch) -> Int[np.ndarray, " compared"]:
     """Of a stretch: some that show the subject, evenly spread."""
     frames = stretch[0] + np.flatnonzero(seen[slice(*stretch)])
-    count = min(len(frames), max(FEWEST, round(len(frames) / EVERY)))
-    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)] if len(frames) else frames
+    count = max(FEWEST, round(len(frames) / EVERY))
+    return frames[evenly_spread(len(frames), count)]
 
 
 def pictures_of(crops: Crops, device: torch.device) -> Float[Tensor, "images 4 side side"]:

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from mocapcli.capturing.clip import CropClip
 from mocapcli.render.draw import draw_skeleton
 from mocapcli.render.movie import write_png
+from mocapcli.spread import evenly_spread
 from mocapcli.subject.cut import between
 from mocapcli.subject.debug import write_debug as write_subject
 
@@ -22,8 +23,8 @@ TILES, COLUMNS, SIDE = 24, 6, 256
 def write_debug(folder: Path, captured: "Captured", subject: "Subject", clip: CropClip) -> None:
     """`crop_*`, `mask_*` and `sheet.png` of the subject, `joints_*` and `joints.png` of stage 1."""
     write_subject(subject, folder, clip.size)
-    chosen = np.unique(np.linspace(0, len(clip) - 1, min(TILES, len(clip))).round().astype(int))
-    tiles = [_overlaid(captured, subject, clip, int(frame)) for frame in chosen]
+    chosen = evenly_spread(len(clip), TILES)
+    tiles = [_overlaid(captured, subject, clip, frame) for frame in chosen]
     for frame, tile in zip(chosen, tiles, strict=True):
         write_png(folder / f"joints_{frame:06d}.png", tile)
     blank = np.zeros_like(tiles[0])

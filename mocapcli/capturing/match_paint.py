@@ -6,7 +6,6 @@ nearer: with each joint's flesh in one colour, in which no pose can hide, it mus
 painted after than in its own colours.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from mocapcli.capturing.match_film import Figure, Film, Points, Rotations
 from mocapcli.render.scene import Model
 from mocapcli.render.surface import pack
 from mocapcli.render.textures import srgb_to_linear
+from mocapcli.spread import evenly_spread
 from mocapcli.types import Material, Mesh
 
 FRAMES = 12  # that colours are taken from, and as many to judge by
@@ -33,7 +33,8 @@ Colours = Float[np.ndarray, "vertices 3"]
 def in_films_colours(figure: Figure, film: Film, rotations: Rotations, places: Points) -> Figure:
     """The same figure, painted after the film in that pose; as it is, where its own colours are nearer."""
     frames = len(film.cameras)
-    asked, judges = _spaced(range(0, frames, 2)), _spaced(range(1, frames, 2))
+    evens, odds = range(0, frames, 2), range(1, frames, 2)
+    asked, judges = ([part[at] for at in evenly_spread(len(part), FRAMES)] for part in (evens, odds))
     if not judges:
         return figure
     blank = replace(figure, model=_with_colours(figure.model, np.ones((len(figure.model.mesh.vertices), 3))))
@@ -48,11 +49,6 @@ def in_films_colours(figure: Figure, film: Film, rotations: Rotations, places: P
         return figure
     more, too = _told(blank, film.at(judges), rotations[:, judges], places[:, judges])
     return _painted(figure, sums + more, seen + too, by_joint=False) or figure
-
-
-def _spaced(frames: Sequence[int]) -> list[int]:
-    picked = np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int)
-    return [frames[at] for at in picked]
 
 
 def _painted(figure: Figure, sums: Colours, seen: Float[np.ndarray, " vertices"], by_joint: bool) -> Figure | None:

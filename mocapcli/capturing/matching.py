@@ -43,6 +43,7 @@ from mocapcli.network.refiner_settle import settle
 from mocapcli.network.threads import at_once, one_thread
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
+from mocapcli.spread import evenly_spread
 
 YAW, LEAN, SIDE, BACK = (math.radians(degrees) for degrees in (20.0, 50.0, 90.0, 180.0))
 # Turns of the whole body that the search begins with, each with the margin in likeness it must win by (bodies lie
@@ -117,7 +118,7 @@ def how_alike(matcher: "Matcher", pose: PoseTrack, clip: CropClip, full: Camera)
     shown = np.flatnonzero(pose.seen)
     if pose.rotations is None or pose.placed is None or not len(shown):
         return 0.0
-    frames = shown[np.linspace(0, len(shown) - 1, min(len(shown), LOOKED_AT)).round().astype(int)].tolist()
+    frames = shown[evenly_spread(len(shown), LOOKED_AT)].tolist()
     cameras = upright_cameras(clip, full, pose.pitch)
     crops = np.concatenate([clip.images(frame, frame + 1) for frame in frames])
     film = Film.of([cameras[frame] for frame in frames], crops, matcher.figure.encoder)

@@ -17,6 +17,7 @@ import torch
 from mocapcli.data.cache import Cache
 from mocapcli.data.windows import Window
 from mocapcli.evaluation.run import Job, Setting
+from mocapcli.spread import evenly_spread
 
 CLIPS, RUNS = 3, 5
 
@@ -42,8 +43,7 @@ def chosen_windows(windows: Sequence[Window]) -> list[Window]:
     """Few clips from all over the split: the longest ones of a small, a middling and a large rig."""
     longest = max((window.frames for window in windows), default=0)
     whole = sorted((w for w in windows if w.frames == longest), key=lambda w: (w.entry.joints, w.label))
-    places = np.unique(np.linspace(0, len(whole) - 1, min(CLIPS, len(whole))).round().astype(int))
-    return [whole[place] for place in places]
+    return [whole[place] for place in evenly_spread(len(whole), CLIPS)]
 
 
 def time_job(job: Job, runs: int = RUNS) -> list[float]:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mocapcli.render.movie import write_png
+from mocapcli.spread import evenly_spread
 from mocapcli.subject.cut import cut_crop
 from mocapcli.subject.find import Subject
 
@@ -18,7 +19,7 @@ CHECKS = (70, 90)  # greys behind a crop
 def write_debug(subject: Subject, folder: Path, size: int = 128) -> list[Path]:
     """Write `crop_<frame>.png`, `mask_<frame>.png` for frames from all over the clip, and `sheet.png`."""
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = set(np.unique(np.linspace(0, len(subject) - 1, min(TILES, len(subject))).round().astype(int)).tolist())
+    chosen = set(evenly_spread(len(subject), TILES))
     cameras, tiles, written, at = subject.cameras(size), [], [], 0
     for frames in subject.video.chunks():
         for frame in frames.pixels:

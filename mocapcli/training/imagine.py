@@ -16,6 +16,7 @@ from mocapcli.network.imaginer import Imaginer, Turns, posed, turns_of
 from mocapcli.network.on_device import OnDevice
 from mocapcli.network.reference import RigBatch, RigReference, batch_rigs, forget_names, pad_joints, reference_of_rig
 from mocapcli.network.whole_pose import places_of
+from mocapcli.spread import evenly_spread
 from mocapcli.training.poses import lengths_beyond
 from mocapcli.training.rotation import BESIDE_DEFORMING, frames_of, known_pose, map_reference
 from mocapcli.training.stream import HELD_RIGS, FamilyStream, choose_entry, share_out
@@ -86,10 +87,10 @@ def known_poses(path: Path) -> KnownPoses:
     asset = training_part(compact.load(path))
     parts = []
     for motion in asset.motions:
-        kept = frames_of(motion, _spread(motion.frames, FRAMES_OF_CLIP))
+        kept = frames_of(motion, np.array(evenly_spread(motion.frames, FRAMES_OF_CLIP)))
         parts.append(polar(motion_world(asset.rig.skeleton, kept)[..., :3, :3])[0].astype(np.float32))
     world = np.concatenate(parts)
-    world = world[_spread(len(world), FRAMES_OF_RIG)]
+    world = world[evenly_spread(len(world), FRAMES_OF_RIG)]
     middle = polar(world.mean(axis=0))[0]
     cosine = (np.einsum("fjab,jab->fj", world, middle) - 1) / 2
     return KnownPoses(asset, world, float(np.arccos(np.clip(cosine, -1, 1)).mean()))
@@ -153,10 +154,6 @@ def _varied(
         )
         reference = replace(reference, rest_positions=rest, reference_positions=known)
     return reference, world
-
-
-def _spread(frames: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, frames - 1, min(frames, most)).round().astype(int))
 
 
 def _weights(reference: RigReference) -> Float[np.ndarray, " joints"]:
