@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from matching_helpers import FOLDED, FRAMES, SIDE, SWUNG, camera, clip_of, filmed, off, posed, track
 from mocapcli.capturing.match_film import Film
+from mocapcli.capturing.match_film import off as off_film
 from mocapcli.capturing.match_limbs import LIMBS, SLIGHT, WHOLE, limbs_of, path_of, try_limbs
 from mocapcli.capturing.match_pose import KNOT, Change, Start, between_knots, carry_points
 from mocapcli.capturing.matching import RUN, STEPS, Matcher, how_alike, match, steps_of
@@ -227,7 +228,13 @@ def test_a_loose_foot_is_of_its_leg_though_it_stands_before_it() -> None:
 
 def test_a_film_that_hardly_shows_anybody_pulls_nowhere(matcher: Matcher, reference: RigReference) -> None:
     faint = np.full((2, SIDE, SIDE, 4), 100, np.uint8)
-    assert not Film.of([camera(reference.size)] * 2, faint, matcher.figure.encoder).outside.any()
+    film = Film.of([camera(reference.size)] * 2, faint, matcher.figure.encoder)
+    rotations, placed = (torch.from_numpy(each).float()[None] for each in posed(reference, {}, 2))
+    drawn = matcher.figure.drawn(film, rotations, placed / reference.size)
+    points = torch.rand(2, drawn.seen.shape[1], 2).requires_grad_()
+    hidden = replace(drawn, trust=torch.zeros_like(drawn.trust), seen=torch.zeros_like(drawn.seen))
+    off_film(film, hidden, points).backward()
+    assert not points.grad.any()
 
 
 def test_bodies_without_branches_are_cut() -> None:

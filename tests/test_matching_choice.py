@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from matching_helpers import SWUNG, camera, filmed, posed
-from mocapcli.capturing.match_pose import Change, Start
+from mocapcli.capturing.match_film import Film
+from mocapcli.capturing.match_pose import Change, Start, unwound
 from mocapcli.capturing.matching import TRIES, Matcher
 from mocapcli.kinematics import affine
 from mocapcli.network.reference import RigReference
@@ -18,10 +19,11 @@ pytest_plugins = ["matching_fixtures"]
 
 
 @pytest.fixture
-def still(model: Model, reference: RigReference) -> tuple[np.ndarray, np.ndarray]:
+def still(matcher: Matcher, model: Model, reference: RigReference) -> tuple[Film, np.ndarray]:
     """A picture, and the pose it shows."""
     rotations, placed = posed(reference, {}, 1)
-    return filmed(model, rotations, placed, reference.size), affine(rotations, placed)
+    crops = filmed(model, rotations, placed, reference.size)
+    return Film.of([camera(reference.size)], crops, matcher.figure.encoder), affine(rotations, placed)
 
 
 def tell(
@@ -29,19 +31,24 @@ def tell(
     alike: Iterable[float],
     begun: Sequence[tuple[float, float, float]] = ((0.0, 0.0, 0.0),),
 ) -> None:
-    """One likeness after the other, whatever is drawn; nothing descends from the turns that are begun with."""
-    told = iter(alike)
+    """One likeness after the other, whatever is drawn; nothing descends from the turns that are begun with.
+
+    Two more are told first: the body begins where it is given, not at the middle of the outline.
+    """
+    told = iter([0.0, 1.0, *alike])
     monkeypatch.setattr(Matcher, "_begun", lambda self, task: [Change.none(task.start, turn) for turn in begun])
     monkeypatch.setattr(Matcher, "_descended", lambda self, change, task, steps=None: change)
     monkeypatch.setattr(Matcher, "_likeness", lambda self, change, task: float(next(told)))
 
 
-@pytest.mark.parametrize(("gains", "times"), [([0.1] * 9, TRIES), ([0.1, 0.0, 0.1], 2), ([-0.1], 1)])
+@pytest.mark.parametrize(
+    ("gains", "times"), [([0.1] * 9, TRIES), ([0.1, 0.0, 0.1], 2), ([-0.1], 1), ([0.1, float("nan")], 2)]
+)
 def test_limbs_are_tried_again_as_long_as_that_helps(
     matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch, gains, times: int
 ) -> None:
     """Every time from the best so far."""
-    crops, world = still
+    film, world = still
     begun_with = list[float]()
 
     def shifted(change: Change, *_: object) -> bool:
@@ -51,8 +58,30 @@ def test_limbs_are_tried_again_as_long_as_that_helps(
 
     tell(monkeypatch, np.cumsum([0.5, 0.1, *gains]))
     monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", shifted)
-    matcher.match([camera(reference.size)], crops, world)
+    _, likeness = matcher.match(film, world)
     assert begun_with == [3.0 * number for number in range(times)]
+    assert likeness > 0.5, "what is no number is no reason to forget what was found"
+
+
+def test_a_part_of_the_way_may_lead_nowhere(
+    matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a turn upside down lies on its side, which looks like nothing."""
+    film, world = still
+    tell(monkeypatch, [0.5, 0.525, 0.1], [(np.pi, 0.0, 0.0)])
+    monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
+    found, _ = matcher.match(film, world)
+    np.testing.assert_array_equal(found, world)
+
+
+def test_turns_go_on_past_half_a_turn() -> None:
+    """Rolling over to the left is as straight a way as rolling over to the right."""
+    told = torch.tensor([0.0, -90.0, 180.0, -150.0, 150.0, 90.0]).deg2rad()
+    axis = torch.tensor([0.6, 0.0, 0.8])
+    along = unwound(told[:, None] * axis) @ axis
+    torch.testing.assert_close(along.rad2deg(), torch.tensor([0.0, -90.0, -180.0, -150.0, -210.0, -270.0]))
+    small = 0.3 * torch.randn(9, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(unwound(small), small) and not unwound(torch.zeros(3, 3)).any()
 
 
 @pytest.mark.parametrize("much", [0.0, 0.3, 1.0])
@@ -84,7 +113,7 @@ def test_the_less_more_it_looks_like_the_film_the_less_it_moves(
     matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch, gained: float, way: float
 ) -> None:
     """Of likeness a half is lacking; a tenth of that is worth all of the way."""
-    crops, world = still
+    film, world = still
 
     def begun(self: Matcher, task) -> list[Change]:
         change = Change.none(task.start)
@@ -94,11 +123,8 @@ def test_the_less_more_it_looks_like_the_film_the_less_it_moves(
     tell(monkeypatch, [0.5, 0.5 + gained, 0.6])
     monkeypatch.setattr(Matcher, "_begun", begun)
     monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
-    seen = [camera(reference.size)]
-    task = matcher._task(seen, crops, world)
-    begin = matcher.figure.metres(*Change.none(task.start).pose(task.start, plain=True)) if way else world
-    found, likeness = matcher.match(seen, crops, world)
-    np.testing.assert_allclose(found[0, 0, 1, 3] - begin[0, 0, 1, 3], way * reference.size, atol=1e-4)
+    found, likeness = matcher.match(film, world)
+    np.testing.assert_allclose(found[0, 0, 1, 3] - world[0, 0, 1, 3], way * reference.size, atol=1e-4)
     if way:
         assert likeness == (0.6 if way < 1 else 0.5 + gained)
 
@@ -108,9 +134,9 @@ def test_bodies_are_turned_over_for_a_good_reason_alone(
     matcher: Matcher, reference: RigReference, still, monkeypatch: pytest.MonkeyPatch, gained: float, over: bool
 ) -> None:
     """A hundredth of likeness, of the half that is lacking, is none."""
-    crops, world = still
+    film, world = still
     tell(monkeypatch, [0.3, 0.5, 0.5 + gained], [(0.0, 0.0, 0.0), (np.pi, 0.0, 0.0)])
     monkeypatch.setattr("mocapcli.capturing.matching.try_limbs", lambda *_: False)
-    found, _ = matcher.match([camera(reference.size)], crops, world)
+    found, _ = matcher.match(film, world)
     turns = np.linalg.inv(world[0, 0, :3, :3]) @ found[0, 0, :3, :3]
     assert (np.trace(turns) < 0) == over

@@ -4,6 +4,7 @@ import tempfile
 import zlib
 from array import array
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from types import TracebackType
 from typing import IO
 
@@ -26,6 +27,7 @@ class CropClip:
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)
         self._ends = array("q", [0])
         self._facts = array("d")  # by frame: confidence, seconds, covered share
+        self._reading = Lock()  # the file is read from one place at a time
 
     @classmethod
     def of(cls, crops: Iterable[Crops], size: int) -> "CropClip":
@@ -72,12 +74,19 @@ class CropClip:
 
     def images(self, first: int, last: int) -> UInt8[np.ndarray, "frames size size 4"]:
         """Frames `first` to before `last`."""
-        self._file.seek(self._ends[first])
-        found = np.empty((last - first, self.size, self.size, 4), np.uint8)
-        for place, frame in enumerate(range(first, last)):
-            packed = self._file.read(self._ends[frame + 1] - self._ends[frame])
-            found[place] = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(found.shape[1:])
-        return found
+        return self.pictures(range(first, last))
+
+    def pictures(self, frames: Iterable[int]) -> UInt8[np.ndarray, "frames size size 4"]:
+        """Any of the frames."""
+        shape = (self.size, self.size, 4)
+        packed = [self._packed(frame) for frame in frames]
+        found = [np.frombuffer(zlib.decompress(each), np.uint8).reshape(shape) for each in packed]
+        return np.stack(found) if found else np.empty((0, *shape), np.uint8)
+
+    def _packed(self, frame: int) -> bytes:
+        with self._reading:
+            self._file.seek(self._ends[frame])
+            return self._file.read(self._ends[frame + 1] - self._ends[frame])
 
     def close(self) -> None:
         self._file.close()

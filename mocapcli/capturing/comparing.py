@@ -30,6 +30,7 @@ from mocapcli.render.camera import Camera
 from mocapcli.render.capsules import is_bare
 from mocapcli.render.scene import Model, prepare, render
 from mocapcli.spread import evenly_spread
+from mocapcli.subject.cut import in_picture
 from mocapcli.training.batches import images_to_tensor
 from mocapcli.training.samples import with_mask
 from mocapcli.types import Rig
@@ -57,6 +58,7 @@ class Likeness:
     scene: Scene
     reference: RigReference
     model: Model  # of the same joints
+    full: Camera | None = None  # the video's, which the crops were cut from; none: they lie within its picture
 
     @torch.inference_mode()
     def scores(self, stretch: Stretch) -> Float[Tensor, "frames bins"]:
@@ -97,7 +99,10 @@ class Likeness:
         world = self._posed(seen, cameras, tilts)
         options = {"background": (0, 0, 0), "outputs": ("colour", "mask"), "threads": 1}
         images = render(self.model, world, upright, **options)
-        return with_mask(images.colour, images.mask)
+        drawn = with_mask(images.colour, images.mask)
+        if self.full is not None:
+            drawn[~np.stack([in_picture(self.full, camera) for camera in cameras])] = 0
+        return drawn
 
     def _posed(self, seen: PoseEstimate, cameras: Sequence[Camera], tilts: Float[np.ndarray, "frames 3 3"]) -> World:
         """World matrices, metres, in the upright frames around the cameras."""

@@ -36,7 +36,7 @@ def write_debug(folder: Path, captured: "Captured", subject: "Subject", clip: Cr
 def _overlaid(captured: "Captured", subject: "Subject", clip: CropClip, frame: int) -> UInt8[np.ndarray, "_ _ 3"]:
     from PIL import Image
 
-    small = Image.fromarray(np.ascontiguousarray(clip.images(frame, frame + 1)[0, ..., :3]))
+    small = Image.fromarray(np.ascontiguousarray(clip.pictures([frame])[0, ..., :3]))
     picture = np.array(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR))[None]
     places = captured.confidence.places[frame]
     homogeneous = np.concatenate([places, np.ones((len(places), 1))], axis=1)

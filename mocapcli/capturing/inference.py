@@ -67,7 +67,7 @@ def infer(
     lenses = Lenses.of(clip.cameras, full)
     with watch.stage("pose"), one_thread(network.config.video_to_pose.encoder in LIGHT):
         tell = partial(progress, "pose")
-        sight = see(network.video_to_pose, reference, clip, tell, model, facing)
+        sight = see(network.video_to_pose, reference, clip, tell, model, facing, full)
         points, pitch = to_space(sight, lenses, seen, clip.fps)
         points = bridge_points(points, seen)
     noise = sight.spread.astype(float) * LAPLACE_DEVIATION

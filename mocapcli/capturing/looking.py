@@ -72,8 +72,7 @@ class Scene:
             yield self.stage.decide(features, glance, self.rig, tangents, alone, yaw.to(tangents)[None])
 
     def pictures(self, frames: Int[np.ndarray, " frames"]) -> UInt8[np.ndarray, "frames side side 4"]:
-        with self._lock:  # the clip's file is read from one place at a time
-            return np.concatenate([self.clip.images(frame, frame + 1) for frame in frames.tolist()])
+        return self.clip.pictures(frames.tolist())
 
     def features(self, first: int, last: int) -> Tensor:
         """Picture features of some frames; those of the frames looked at last are at hand."""

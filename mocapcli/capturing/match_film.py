@@ -44,28 +44,43 @@ class Film:
     pictures: Pictures
     details: list[Tensor]  # of them, by unit vectors
     outside: Float[Tensor, "frames 1 side side"]  # how far off the subject a spot is, in half sides
+    inside: Float[Tensor, "frames 1 side side"]  # the picture's edges: 0 beyond them, where nobody knows what is
     spots: Places  # of the subject
 
     @classmethod
-    def of(cls, cameras: Sequence[Camera], crops: Crops, encoder: Encoder) -> "Film":
+    def of(
+        cls,
+        cameras: Sequence[Camera],
+        crops: Crops,
+        encoder: Encoder,
+        inside: Bool[np.ndarray, "frames side side"] | None = None,
+    ) -> "Film":
+        """`inside`: which pixels of the crops the picture shows; None: all of them."""
+        inside = np.ones(crops.shape[:3], bool) if inside is None else inside
         pictures = Pictures.of(pictures_of(crops, next(encoder.parameters()).device), encoder)
         masks = crops[..., 3] > 127
         away = np.stack([_away(mask) for mask in masks])[:, None] / (crops.shape[1] / 2)
-        inside = np.stack([_spots(mask) for mask in masks])
-        outside, spots = (torch.from_numpy(each).to(pictures.crops) for each in (away, inside))
+        spots = np.stack([_spots(mask) for mask in masks])
+        maps = (torch.from_numpy(each).to(pictures.crops) for each in (away, inside[:, None], spots))
         details = [functional.normalize(layer, dim=1) for layer in pictures.details]
-        return cls(cameras, pictures, details, outside, spots)
+        return cls(cameras, pictures, details, *maps)
 
     def at(self, frames: Sequence[int]) -> "Film":
         """Some of the frames."""
         picked = torch.tensor(frames, device=self.crops.device)
         details = [level[picked] for level in self.details]
         cameras = [self.cameras[frame] for frame in frames]
-        return Film(cameras, self.pictures.at(picked), details, self.outside[picked], self.spots[picked])
+        maps = (each[picked] for each in (self.outside, self.inside, self.spots))
+        return Film(cameras, self.pictures.at(picked), details, *maps)
 
     @property
     def crops(self) -> Float[Tensor, "frames 4 side side"]:
         return self.pictures.crops
+
+    @property
+    def shown(self) -> Float[Tensor, " frames"]:
+        """Whether anybody is."""
+        return (self.crops[:, 3].flatten(1).amax(1) > 0.5).to(self.crops)
 
     @property
     def side(self) -> int:
@@ -106,8 +121,8 @@ class Figure:
         surface = torch.from_numpy(self.body.sample.of(vertices) / size).to(places)
         points = (surface @ film.turns)[None]
         at, depth = film.view.project(points), torch.from_numpy(images.depth / size).to(places)[None]
-        seen = seen_points(at, -points[..., 2], depth)[0].float()
-        levels = self.encoder.details(_tensor(images, places))
+        seen = seen_points(at, -points[..., 2], depth)[0].float() * _sampled(film.inside, at[0]).round()
+        levels = self.encoder.details(_tensor(images, film))
         details = [functional.normalize(sample_features(level, at[0]), dim=-1) for level in levels]
         targets, trust = _targets(film, details[-1], at[0])
         return Drawn(details, seen, targets, trust * seen)
@@ -116,7 +131,7 @@ class Figure:
     def likeness(self, film: Film, rotations: Rotations, places: Points) -> Float[Tensor, " frames"]:
         """As facings are compared."""
         images = self._draw(film, rotations, places, ("colour", "mask"))[1]
-        return likeness_of(film.pictures, Pictures.of(_tensor(images, places), self.encoder))
+        return likeness_of(film.pictures, Pictures.of(_tensor(images, film), self.encoder))
 
     def likeness_of(self, film: Film, world: Matrices) -> Float[Tensor, " frames"]:
         """The same of a pose in metres."""
@@ -152,19 +167,19 @@ class Figure:
         return vertices, images
 
 
-def _tensor(images: Images, like: Tensor) -> Float[Tensor, "frames 4 side side"]:
-    return pictures_of(with_mask(images.colour, images.mask), like.device)
+def _tensor(images: Images, film: Film) -> Float[Tensor, "frames 4 side side"]:
+    """Cut by the edges of the picture, as the film is."""
+    return pictures_of(with_mask(images.colour, images.mask), film.crops.device) * film.inside
 
 
 def off(film: Film, drawn: Drawn, seen: Places) -> Tensor:
     """How far the surface's points, where they are seen now, are from lying on the film."""
-    where = seen[:, :, None]
-    outside = functional.grid_sample(film.outside, where, padding_mode="border", align_corners=False)[:, 0, :, 0]
-    beyond = (seen.abs() - 1).clamp_min(0).sum(-1)
+    outside = _sampled(film.outside, seen) + (seen.abs() - 1).clamp_min(0).sum(-1)
     with torch.no_grad():  # gradients pass to the nearest alone: nothing is to be kept of the others
-        nearest = torch.cdist(film.spots, seen).argmin(-1)
+        nearest, shows = torch.cdist(film.spots, seen).argmin(-1), _sampled(film.inside, seen)
     bare = (film.spots - seen.gather(1, nearest[..., None].expand_as(film.spots))).norm(dim=-1) - NEAR
-    outline = _bounded(outside + beyond).mean() + _bounded(bare.clamp_min(0)).mean()
+    bare = bare.clamp_min(0) * film.shown[:, None]
+    outline = (shows * _bounded(outside)).mean() + _bounded(bare).mean()
     shown = drawn.seen.sum(1).clamp_min(1)
     unlike = seen.new_zeros(len(seen))
     for level, there in zip(film.details, drawn.details, strict=True):
@@ -174,6 +189,12 @@ def off(film: Film, drawn: Drawn, seen: Places) -> Tensor:
     pull = (_bounded((seen - drawn.targets).norm(dim=-1)) * drawn.trust).sum(1) / shown
     total: Tensor = OUTLINE * outline + LIKENESS * unlike.mean() + PULL * pull.mean()
     return total
+
+
+def _sampled(maps: Float[Tensor, "frames 1 side side"], at: Places) -> Float[Tensor, "frames points"]:
+    """Beyond a crop as at its rim."""
+    found = functional.grid_sample(maps, at[:, :, None], padding_mode="border", align_corners=False)
+    return found[:, 0, :, 0]
 
 
 def _targets(

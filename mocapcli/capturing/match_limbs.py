@@ -104,14 +104,14 @@ def leaps_of(angles: Float[Tensor, "*changes choices choices"]) -> Float[Tensor,
 
 
 def _spread(poses: Angles, count: int, known: Float[Tensor, "known angles"] | None = None) -> list[int]:
-    """Some that differ from each other as much as can be, and from those that are known."""
+    """Some that differ from each other as much as can be, and from those that are known: none that is the same."""
     if known is None:
         picked = [int((poses - poses.mean(0)).norm(dim=-1).argmin())]
         known = poses[picked]
     else:
         picked = []
     away = torch.cdist(poses, known).amin(1)
-    while len(picked) < min(count, len(poses)):
+    while len(picked) < min(count, len(poses)) and float(away.max()) > SAME:
         picked.append(int(away.argmax()))
         away = torch.minimum(away, (poses - poses[picked[-1]]).norm(dim=-1))
     return picked

@@ -4,6 +4,7 @@ What changes are whitened angles (`network.pose_prior`), a turn and a shift of t
 along straight lines, and, for the clip as a whole, how long the bones of the one who is filmed are.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -109,6 +110,7 @@ class Change:
             torch.stack([getattr(choices[choice], name)[knot].detach() for knot, choice in along])
             for name in ("white", "turn", "shift")
         )
+        turn = unwound(turn)
         longer = choices[often].longer.detach().clone()
         return cls(*(part.requires_grad_() for part in (white, turn, shift, longer)))
 
@@ -150,6 +152,19 @@ def turned_by(turn: Float[Tensor, "knots 3"], points: Float[Tensor, "knots 3"]) 
     """By rotation vectors."""
     turned: Tensor = (roma.rotvec_to_rotmat(turn) @ points[..., None])[..., 0]
     return turned
+
+
+def unwound(turn: Float[Tensor, "knots 3"]) -> Float[Tensor, "knots 3"]:
+    """The same turns, each by the vector nearest to the one before: between knots vectors change along straight lines.
+
+    Half a turn to the right is half a turn to the left.
+    """
+    out = [turn[0]]
+    for vector in turn[1:]:
+        angle = vector.norm().clamp_min(1e-6)
+        others = [vector + full * (2 * math.pi / angle) * vector for full in (0, -1, 1)]
+        out.append(min(others, key=lambda other: float((other - out[-1]).norm())))
+    return torch.stack(out)
 
 
 def between_knots(frames: int) -> Float[Tensor, "frames knots"]:

@@ -13,41 +13,44 @@ the most promising start is gone on with. Then limbs are tried in other poses, a
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
+from functools import cached_property
 
 import numpy as np
+import roma
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mocapcli.capturing.clip import CropClip
-from mocapcli.capturing.comparing import Crops, gained
+from mocapcli.capturing.comparing import gained
 from mocapcli.capturing.inference import PoseTrack
 from mocapcli.capturing.looking import Stretch
 from mocapcli.capturing.match_film import Figure, Film, Matrices, off
 from mocapcli.capturing.match_limbs import SURE, Limb, leaps_of, limbs_of, try_limbs
 from mocapcli.capturing.match_paint import in_films_colours
-from mocapcli.capturing.match_pose import Change, Start, carry_points
+from mocapcli.capturing.match_pose import KNOT, Change, Start, carry_points
 from mocapcli.capturing.refine import upright_cameras
 from mocapcli.capturing.unseen import bridge_points
 from mocapcli.capturing.windows import Renewed, windows
 from mocapcli.in_threads import in_threads, while_wanted
 from mocapcli.kinematics import compose, matrix_to_quat
 from mocapcli.network.best_path import best_path
-from mocapcli.network.encoder import TRAINED_HERE
+from mocapcli.network.encoder import TRAINED_HERE, Encoder
 from mocapcli.network.model import MotionNetwork
 from mocapcli.network.pose_prior import PosePrior
 from mocapcli.network.reference import RigReference, batch_rigs
 from mocapcli.network.refiner_body import Body, look_at, sample_surface, surface_weights, to_camera
+from mocapcli.network.refiner_pose import World
 from mocapcli.network.refiner_settle import settle
 from mocapcli.network.threads import at_once, one_thread
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.spread import evenly_spread
+from mocapcli.subject.cut import in_picture
 
 YAW, LEAN, SIDE, BACK = (math.radians(degrees) for degrees in (20.0, 50.0, 90.0, 180.0))
-# Turns of the whole body that the search begins with, each with the margin in likeness it must win by (bodies lie
-# seldom): aside, and leaning forwards, backwards and to either side; then lying so, and upside down (head over heels,
+# Turns of the whole body that the search begins with, each with the margin in likeness it must win by (few bodies lean
+# or lie): aside, and leaning forwards, backwards and to either side; then lying so, and upside down (head over heels,
 # rolled over).
 LEANING = (
     ((0.0, 0.0, 0.0), 0.0),
@@ -67,7 +70,7 @@ FADE = 0.9  # of the rates, until the end
 RUN, OVERLAP = 48, 12  # frames matched together
 EVERY = 2  # frames apart are those that are asked: half a knot
 POINTS = 400  # of the surface
-LOOKED_AT = 24  # frames, to say how alike a whole clip is
+LOOKED_AT = 24  # frames, to say how alike a whole clip is, and which colours it has
 OVER = 0.03  # of what likeness lacks is to be gained by lying or being upside down
 BETTER = 0.1  # of what likeness lacks is to be gained for all of the change; less of it brings as much less
 
@@ -89,18 +92,19 @@ def match(
     """The pose swung to where the film shows it; as it is, where there is nothing to match."""
     if matcher is None or pose.rotations is None or pose.placed is None:
         return pose
-    before, places, cameras, reading = pose.rotations, pose.placed, upright_cameras(clip, full, pose.pitch), Lock()
+    before, places, filmed = pose.rotations, pose.placed, Filmed(clip, full, pose.pitch)
     renewed, alike = Renewed.of(before, places), list[float]()
+    painted = matcher.painted(pose, filmed)
 
     def better(stretch: Stretch) -> tuple[Matrices, list[float]]:
-        part = slice(*stretch)
-        found, shown = compose(before[part], places[part]), np.flatnonzero(pose.seen[part])
-        if not len(shown):
-            return found, []
-        with reading:  # the clip's file is read from one place at a time
-            crops = clip.images(*stretch)[shown]
-        found[shown], likeness = matcher.match([cameras[stretch[0] + one] for one in shown], crops, found[shown])
-        return found, [likeness] * len(shown)
+        found, likeness = compose(before[slice(*stretch)], places[slice(*stretch)]), list[float]()
+        for shown in runs(np.flatnonzero(pose.seen[slice(*stretch)])):
+            film = filmed.film((stretch[0] + shown).tolist(), painted.figure.encoder)
+            found[shown], like = painted.match(film, found[shown])
+            if painted is not matcher:  # readings are compared in the rig's own colours: paint suits any pose
+                like = float(matcher.figure.likeness_of(film, found[shown]).mean())
+            likeness += [like] * len(shown)
+        return found, likeness
 
     stretches = list(windows(len(clip), RUN, OVERLAP))
     matched = in_threads(better, stretches, at_once(matcher.device))
@@ -115,14 +119,39 @@ def match(
 @one_thread()
 def how_alike(matcher: "Matcher", pose: PoseTrack, clip: CropClip, full: Camera) -> float:
     """Mean likeness of some frames to the film, the pose being as it is; of a pose that is none: nothing."""
-    shown = np.flatnonzero(pose.seen)
-    if pose.rotations is None or pose.placed is None or not len(shown):
+    frames = some_seen(pose)
+    if pose.rotations is None or pose.placed is None or not frames:
         return 0.0
-    frames = shown[evenly_spread(len(shown), LOOKED_AT)].tolist()
-    cameras = upright_cameras(clip, full, pose.pitch)
-    crops = np.concatenate([clip.images(frame, frame + 1) for frame in frames])
-    film = Film.of([cameras[frame] for frame in frames], crops, matcher.figure.encoder)
+    film = Filmed(clip, full, pose.pitch).film(frames, matcher.figure.encoder)
     return float(matcher.figure.likeness_of(film, compose(pose.rotations[frames], pose.placed[frames])).mean())
+
+
+def some_seen(pose: PoseTrack) -> list[int]:
+    """Frames that show the subject, to tell of the whole clip."""
+    shown = np.flatnonzero(pose.seen)
+    return shown[evenly_spread(len(shown), LOOKED_AT)].tolist()  # type: ignore[no-any-return]
+
+
+def runs(shown: Int[np.ndarray, " frames"]) -> list[np.ndarray]:
+    """Frames that follow each other: those on either side of a gap need not be alike."""
+    return np.split(shown, np.flatnonzero(np.diff(shown) > KNOT) + 1) if len(shown) else []
+
+
+@dataclass(frozen=True, eq=False)
+class Filmed:
+    """A clip, and the camera that it was cut from as it is thought to be held."""
+
+    clip: CropClip
+    full: Camera
+    pitch: float
+
+    @cached_property
+    def cameras(self) -> list[Camera]:
+        return upright_cameras(self.clip, self.full, self.pitch)
+
+    def film(self, frames: Sequence[int], encoder: Encoder) -> Film:
+        inside = np.stack([in_picture(self.full, self.clip.cameras[frame]) for frame in frames])
+        return Film.of([self.cameras[frame] for frame in frames], self.clip.pictures(frames), encoder, inside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,26 +183,27 @@ class Matcher:
     def device(self) -> torch.device:
         return self.weights.device
 
-    def match(self, cameras: list[Camera], crops: Crops, world: Matrices) -> tuple[Matrices, float]:
-        """World matrices (metres) that look more like the crops than those given; and how much they look like them."""
-        whole = self._task(cameras, crops, world)
-        stands = Change.none(whole.start).pose(whole.start, plain=True)
-        painted = replace(self, figure=in_films_colours(self.figure, whole.film, *stands))
-        found, likeness = painted._laid(whole, world)
-        if painted.figure is not self.figure:  # readings are compared in the rig's own colours: paint suits any pose
-            likeness = float(self.figure.likeness_of(whole.film, found).mean())
-        return found, likeness
+    def painted(self, pose: PoseTrack, filmed: Filmed) -> "Matcher":
+        """In the film's colours, where the rig's own are plainly others."""
+        frames = some_seen(pose)
+        if pose.rotations is None or pose.placed is None or not frames:
+            return self
+        film = filmed.film(frames, self.figure.encoder)
+        start = self._task(film, compose(pose.rotations[frames], pose.placed[frames])).start
+        figure = in_films_colours(self.figure, film, *Change.none(start).pose(start, plain=True))
+        return self if figure is self.figure else replace(self, figure=figure)
 
-    def _laid(self, whole: "_Task", world: Matrices) -> tuple[Matrices, float]:
-        """As `match`, of frames that are prepared."""
+    def match(self, film: Film, world: Matrices) -> tuple[Matrices, float]:
+        """World matrices (metres) that look more like the film than those given; and how much they look like it."""
+        whole = self._task(film, world)
         before = self._likeness(Change.none(whole.start), whole)
         likeness, change = self._most_alike(whole)
         share = gained(before, likeness) / BETTER
-        if not share > 0:  # nor where it is no number
-            return world, float(self.figure.likeness_of(whole.film, world).mean())
-        if share < 1:
+        if share < 1:  # a part of the way need not lead anywhere
             change = change.share(whole.start, share)
             likeness = self._likeness(change, whole)
+        if not (share > 0 and likeness > before):  # nor where it is no number
+            return world, float(self.figure.likeness_of(film, world).mean())
         return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
 
     def _most_alike(self, whole: "_Task") -> tuple[float, Change]:
@@ -189,19 +219,25 @@ class Matcher:
             if not try_limbs(other, whole.start, self.figure, whole.film, self.limbs):
                 break
             found = self._likeness(self._descended(other, some), whole)
-            if found <= likeness:
+            if not found > likeness:  # nor where it is no number
                 break
             likeness, change = found, other
         return likeness, change
 
     @torch.no_grad()
-    def _task(self, cameras: list[Camera], crops: Crops, world: Matrices) -> "_Task":
-        """The body is moved to the middle of the subject's outline."""
-        film = Film.of(cameras, crops, self.figure.encoder)
-        body, view, turns = self.figure.body, film.view, film.turns
-        local = torch.from_numpy(to_camera(world, film.cameras, body.reference.size)).float()[None].to(self.device)
-        local = settle(local, look_at([body], local, view, film.side), film.crops[None], view)
-        points = look_at([body], local, view, film.side).points[0]
+    def _task(self, film: Film, world: Matrices) -> "_Task":
+        """The body is moved to the middle of the subject's outline, where it looks more like the film there."""
+        body, view = self.figure.body, film.view
+        given = torch.from_numpy(to_camera(world, film.cameras, body.reference.size)).float()[None].to(self.device)
+        look = look_at([body], given, view, film.side).within(film.inside[None, :, 0])
+        settled = settle(given, look, film.crops[None], view)
+        tasks = [self._begins(local, film) for local in (settled, given)]
+        return max(tasks, key=lambda task: self._likeness(Change.none(task.start), task))
+
+    def _begins(self, local: World, film: Film) -> "_Task":
+        """With a pose in camera axes."""
+        body, turns = self.figure.body, film.turns
+        points = look_at([body], local, film.view, film.side).points[0]
         level = turns[None, :, None]
         places = (level @ local[..., :3, 3:])[..., 0]
         start = Start.of(self.prior, body.reference, level @ local[..., :3, :3], places)
@@ -218,8 +254,9 @@ class Matcher:
             change = self._descended(Change.none(task.start, turned), task, self.steps // 2)
             likeness.append(self._alike(change, task) - price)
             tried.append(change)
-        vectors = torch.tensor([turned for turned, _ in TURNED])
-        scores, leaps = SURE * torch.stack(likeness, dim=1).cpu(), leaps_of(torch.cdist(vectors, vectors))
+        turns = roma.rotvec_to_rotmat(torch.tensor([turned for turned, _ in TURNED]))
+        leaps = leaps_of(roma.rotmat_geodesic_distance(turns[:, None], turns))
+        scores = SURE * torch.stack(likeness, dim=1).cpu()
         paths = [best_path(scores[:, :few], leaps[:few, :few]) for few in (len(LEANING), len(TURNED))]
         return [Change.pieced(tried, path) for path in (paths if paths[0] != paths[1] else paths[:1])]
 

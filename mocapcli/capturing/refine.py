@@ -23,6 +23,7 @@ from mocapcli.network.refiner_run import refine_world
 from mocapcli.network.threads import one_thread
 from mocapcli.render.camera import Camera
 from mocapcli.render.scene import prepare
+from mocapcli.subject.cut import in_picture
 from mocapcli.types import Rig
 
 Quaternions = Float[np.ndarray, "frames joints 4"]
@@ -63,7 +64,8 @@ def refine(
     for first, last in windows(len(clip), window_length(reference.joints, OVERLAP), OVERLAP):
         part = slice(first, last)
         world = compose(pose.rotations[part], pose.placed[part])
-        world = refine_world(refiner, body, clip.images(first, last), cameras[part], world, iterations)
+        inside = np.stack([in_picture(full, camera) for camera in clip.cameras[part]])
+        world = refine_world(refiner, body, clip.images(first, last), cameras[part], world, iterations, inside)
         progress(renewed.take(first, last, matrix_to_quat(world[..., :3, :3]), world[..., :3, 3]))
     steady = STEADY_SECONDS * clip.fps
     rotations = steady_turns(pose.rotations, renewed.rotations, steady, pose.seen)

@@ -23,6 +23,7 @@ from mocapcli.in_threads import in_threads
 from mocapcli.network.threads import at_once
 from mocapcli.network.video_to_pose import VideoToPose
 from mocapcli.network.views import likely_facings
+from mocapcli.render.camera import Camera
 from mocapcli.render.scene import Model
 from mocapcli.training.batches import RenderedReference
 
@@ -60,13 +61,15 @@ def see(
     progress: Progress = lambda _: None,
     model: Model | None = None,
     told: Yaws | None = None,
+    full: Camera | None = None,
 ) -> Sight:
     """What every frame shows; `progress` is told of every frame as often as `LOOKS` says, or `TOLD`.
 
     With the rig to draw (`model`), facings are also chosen by which of them looks like the clip; or they are `told`.
+    `full`: the video's camera, which the crops were cut from.
     """
     scene = Scene.of(stage, reference, clip)
-    likeness = None if model is None else Likeness(scene, reference.rig, model)
+    likeness = None if model is None else Likeness(scene, reference.rig, model, full)
     facing, *others = _facings(scene, likeness, progress) if told is None else [torch.from_numpy(told)]
     facing = _closer(facing, scene, likeness, progress)
     joints, frames = reference.rig.joints, len(clip)

@@ -68,6 +68,10 @@ class Look(OnDevice):
     points: Float[Tensor, "batch frames points 3"]
     seen: Bool[Tensor, "batch frames points"]
 
+    def within(self, inside: Float[Tensor, "batch frames side side"]) -> "Look":
+        """Cut by the edges of the film's picture."""
+        return replace(self, images=self.images * inside[:, :, None])
+
 
 def sample_surface(model: Model, joints: int, count: int = SAMPLED_POINTS) -> SurfaceSample:
     """Half of the points by area, half as many for each joint's flesh, so that fingers have theirs. Always the same."""

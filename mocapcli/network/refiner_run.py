@@ -23,17 +23,25 @@ COVERED = 0.002  # share of a crop below which it shows nothing to compare with
 MOST_ITERATIONS = 16
 
 Crops = UInt8[np.ndarray, "frames side side 4"]
+Inside = Bool[np.ndarray, "frames side side"]
 Matrices = Float[np.ndarray, "frames joints 4 4"]
 
 
 def refine_world(
-    refiner: Refiner, body: Body, crops: Crops, cameras: Sequence[Camera], world: Matrices, iterations: int = 2
+    refiner: Refiner,
+    body: Body,
+    crops: Crops,
+    cameras: Sequence[Camera],
+    world: Matrices,
+    iterations: int = 2,
+    inside: Inside | None = None,
 ) -> Matrices:
     """World matrices (metres) after settling and so many iterations; none of these change joints' own places.
 
     `crops`: RGB with the background removed, and the mask, as `cameras` (of the same world) see them. Frames that
-    show nothing stay as they are.
+    show nothing stay as they are. `inside`: which pixels of the crops the video's picture shows; None: all of them.
     """
+    inside = np.ones(crops.shape[:3], bool) if inside is None else inside
     _check(body, crops, cameras, world, iterations)
     seen = crops[..., 3].mean(axis=(1, 2)) > 255 * COVERED
     refined = world.copy()
@@ -41,7 +49,8 @@ def refine_world(
     def refine_from(first: int) -> tuple[slice, Matrices]:
         low, high = max(0, first - MARGIN), min(len(world), first + RUN + MARGIN)
         part, kept = slice(low, high), slice(first, min(first + RUN, high))
-        better = _refine_run(refiner, body, crops[part], cameras[low:high], world[part], seen[part], iterations)
+        film = crops[part], inside[part], cameras[low:high]
+        better = _refine_run(refiner, body, *film, world[part], seen[part], iterations)
         return kept, better[kept.start - low : kept.stop - low]
 
     threads = at_once(next(refiner.parameters()).device)
@@ -56,6 +65,7 @@ def _refine_run(
     refiner: Refiner,
     body: Body,
     crops: Crops,
+    inside: Inside,
     cameras: Sequence[Camera],
     world: Matrices,
     seen: Bool[np.ndarray, " frames"],
@@ -70,9 +80,11 @@ def _refine_run(
     local = to_camera(world, cameras, body.reference.size)
     pose: World = torch.from_numpy(local.astype(np.float32))[None].to(device)
     frames = torch.from_numpy(seen)[None].to(device)
-    pose = settle(pose, look_at([body], pose, view, side), scene.crops, view)
+    shown = functional.interpolate(torch.from_numpy(inside)[None].float(), size=(side, side), mode="area").to(device)
+
+    pose = settle(pose, look_at([body], pose, view, side).within(shown), scene.crops, view)
     for _ in range(iterations):
-        pose = refiner(scene, pose, look_at([body], pose, view, side), frames).world
+        pose = refiner(scene, pose, look_at([body], pose, view, side).within(shown), frames).world
     return from_camera(_orthonormal(pose[0].cpu().double().numpy(), local), cameras, body.reference.size)
 
 

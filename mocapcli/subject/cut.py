@@ -4,13 +4,14 @@
 import math
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from mocapcli.render.camera import Camera
 from mocapcli.render.compiled import compiled
 
 FLIP = np.diag([1.0, -1.0, -1.0])  # camera axes (y up, looking along -z) to image axes (y down, looking along z)
 MOST_SAMPLES = 8  # across one pixel
+NEAREST = 1e-9  # what is not farther ahead of a camera is behind it
 
 
 def cut_crop(
@@ -34,6 +35,15 @@ def between(full: Camera, crop: Camera) -> Float[np.ndarray, "3 3"]:
     )
 
 
+def in_picture(full: Camera, crop: Camera) -> Bool[np.ndarray, "height width"]:
+    """Which of the crop's pixels the full picture shows: nobody knows what is beyond its edges."""
+    across, down = np.meshgrid(np.arange(crop.width) + 0.5, np.arange(crop.height) + 0.5)
+    x, y, depth = np.einsum("ij,jvu->ivu", between(full, crop), np.stack([across, down, np.ones_like(across)]))
+    ahead = depth > NEAREST
+    x, y = (np.where(ahead, place / np.where(ahead, depth, 1.0), -1.0) for place in (x, y))
+    return np.asarray((x >= 0) & (x < full.width) & (y >= 0) & (y < full.height))
+
+
 def _intrinsics(camera: Camera) -> Float[np.ndarray, "3 3"]:
     focal = float(camera.focal)
     return np.array([[focal, 0, camera.centre[0]], [0, focal, camera.centre[1]], [0, 0, 1.0]])
@@ -55,7 +65,7 @@ def _warp(frame, mask, matrix, samples, out):
         for u in range(out.shape[1]):
             red, green, blue, share = 0.0, 0.0, 0.0, 0.0
             depth = matrix[2, 0] * (u + 0.5) + matrix[2, 1] * (v + 0.5) + matrix[2, 2]
-            if depth > 1e-9:
+            if depth > NEAREST:
                 p = across * (matrix[0, 0] * (u + 0.5) + matrix[0, 1] * (v + 0.5) + matrix[0, 2]) / depth
                 q = down * (matrix[1, 0] * (u + 0.5) + matrix[1, 1] * (v + 0.5) + matrix[1, 2]) / depth
                 if p < left - reach or p > right + reach or q < top - reach or q > bottom + reach:
@@ -65,7 +75,7 @@ def _warp(frame, mask, matrix, samples, out):
                 x = u + (sample % samples + 0.5) / samples
                 y = v + (sample // samples + 0.5) / samples
                 depth = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
-                if depth <= 1e-9:
+                if depth <= NEAREST:
                     continue
                 p = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]) / depth
                 q = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]) / depth
