@@ -78,7 +78,7 @@ def test_refined_poses_are_as_steady_as_those_before(monkeypatch) -> None:
     placed, empty = world[..., :3, 3].copy(), np.ones(FRAMES)
     random = np.random.default_rng(0)
 
-    def shaken(refiner, body, images, views, start, iterations):
+    def shaken(refiner, body, images, views, start, iterations, inside):
         out, shape = start.copy(), (len(start), joints, 3)
         vectors = random.normal(scale=0.2, size=shape).reshape(-1, 3)
         out[..., :3, :3] = Rotation.from_rotvec(vectors).as_matrix().reshape(*shape, 3)

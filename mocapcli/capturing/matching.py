@@ -40,7 +40,6 @@ from mocapcli.network.model import MotionNetwork
 from mocapcli.network.pose_prior import PosePrior
 from mocapcli.network.reference import RigReference, batch_rigs
 from mocapcli.network.refiner_body import Body, look_at, sample_surface, surface_weights, to_camera
-from mocapcli.network.refiner_pose import World
 from mocapcli.network.refiner_settle import settle
 from mocapcli.network.threads import at_once, one_thread
 from mocapcli.render.camera import Camera
@@ -195,15 +194,15 @@ class Matcher:
 
     def match(self, film: Film, world: Matrices) -> tuple[Matrices, float]:
         """World matrices (metres) that look more like the film than those given; and how much they look like it."""
-        whole = self._task(film, world)
-        before = self._likeness(Change.none(whole.start), whole)
+        whole, given = self._task(film, world), float(self.figure.likeness_of(film, world).mean())
+        before = max(given, self._likeness(Change.none(whole.start), whole))  # settled is not always better
         likeness, change = self._most_alike(whole)
         share = gained(before, likeness) / BETTER
         if share < 1:  # a part of the way need not lead anywhere
             change = change.share(whole.start, share)
             likeness = self._likeness(change, whole)
         if not (share > 0 and likeness > before):  # nor where it is no number
-            return world, float(self.figure.likeness_of(film, world).mean())
+            return world, given
         return self.figure.metres(*change.pose(whole.start, plain=True)), likeness
 
     def _most_alike(self, whole: "_Task") -> tuple[float, Change]:
@@ -226,18 +225,12 @@ class Matcher:
 
     @torch.no_grad()
     def _task(self, film: Film, world: Matrices) -> "_Task":
-        """The body is moved to the middle of the subject's outline, where it looks more like the film there."""
-        body, view = self.figure.body, film.view
-        given = torch.from_numpy(to_camera(world, film.cameras, body.reference.size)).float()[None].to(self.device)
-        look = look_at([body], given, view, film.side).within(film.inside[None, :, 0])
-        settled = settle(given, look, film.crops[None], view)
-        tasks = [self._begins(local, film) for local in (settled, given)]
-        return max(tasks, key=lambda task: self._likeness(Change.none(task.start), task))
-
-    def _begins(self, local: World, film: Film) -> "_Task":
-        """With a pose in camera axes."""
-        body, turns = self.figure.body, film.turns
-        points = look_at([body], local, film.view, film.side).points[0]
+        """The body is moved to the middle of the subject's outline."""
+        body, view, turns = self.figure.body, film.view, film.turns
+        local = torch.from_numpy(to_camera(world, film.cameras, body.reference.size)).float()[None].to(self.device)
+        look = look_at([body], local, view, film.side).within(film.inside[None, :, 0])
+        local = settle(local, look, film.crops[None], view)
+        points = look_at([body], local, view, film.side).points[0]
         level = turns[None, :, None]
         places = (level @ local[..., :3, 3:])[..., 0]
         start = Start.of(self.prior, body.reference, level @ local[..., :3, :3], places)
