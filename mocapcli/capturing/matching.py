@@ -198,7 +198,7 @@ class Matcher:
         before = max(given, self._likeness(Change.none(whole.start), whole))  # settled is not always better
         likeness, change = self._most_alike(whole)
         share = gained(before, likeness) / BETTER
-        if share < 1:  # a part of the way need not lead anywhere
+        if 0 < share < 1:  # a part of the way need not lead anywhere
             change = change.share(whole.start, share)
             likeness = self._likeness(change, whole)
         if not (share > 0 and likeness > before):  # nor where it is no number
