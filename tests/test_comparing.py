@@ -31,6 +31,7 @@ from mocapcli.network.video_to_pose import PoseEstimate
 from mocapcli.network.views import YAW_BINS, lift, project, stance_of, tilt_matrix, turn_matrix, yaw_to_bins
 from mocapcli.render.camera import look_at
 from mocapcli.render.scene import Model, prepare, render
+from mocapcli.subject.cut import between, in_picture
 from mocapcli.training.batches import RenderedReference
 from mocapcli.training.filming import reference_of
 from mocapcli.training.samples import with_mask
@@ -192,6 +193,27 @@ def test_the_rig_is_drawn_where_it_is_seen(film: Film) -> None:
     masks = drawn[..., 3] > 127
     shared = (masks & film_masks).sum(axis=(1, 2)) / (masks | film_masks).sum(axis=(1, 2))
     assert shared.min() > 0.75
+
+
+def test_what_is_drawn_ends_where_the_picture_ends(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the film does: else whoever is cut off by its edge would look like nobody; and whoever reads tells of it."""
+    frames, full = np.array([0, 15]), film.told.full
+    with film.told.clip as clip, torch.inference_mode():
+        cameras = [clip.cameras[frame] for frame in frames]
+        across, _, depth = between(full, cameras[0]) @ [SIDE / 2, SIDE / 2, 1.0]
+        half = replace(full, width=int(across / depth))
+        scene = Scene.of(film.network.video_to_pose, film.reference, clip)
+        seen = Oracle(film.told.estimate).decide(scene.features(0, FRAMES)[frames])
+        whole, cut = (
+            Likeness(scene, film.reference.rig, film.model, camera)._drawn(seen, cameras) for camera in (None, half)
+        )
+        inside = np.stack([in_picture(half, camera) for camera in cameras])
+        np.testing.assert_array_equal(cut, whole * inside[..., None])
+        assert 0.1 < (cut[..., 3] > 127).sum() / (whole[..., 3] > 127).sum() < 0.9
+        asked = list[object]()
+        monkeypatch.setattr("mocapcli.capturing.sight.Likeness", lambda *told: asked.append(told[3]) or Likeness(*told))
+        infer(film.network, film.reference, clip, half, model=film.model)
+    assert asked == [half]
 
 
 def test_frames_that_show_nothing_have_no_say(film: Film) -> None:

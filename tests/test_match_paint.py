@@ -11,6 +11,7 @@ from mocapcli.capturing import match_paint
 from mocapcli.capturing.match_film import Figure, Film
 from mocapcli.capturing.match_paint import in_films_colours
 from mocapcli.capturing.matching import Matcher, how_alike, match
+from mocapcli.data.simplify import take_vertices
 from mocapcli.network.reference import RigReference
 from mocapcli.render.scene import Model, prepare
 from mocapcli.types import Material
@@ -146,16 +147,20 @@ def test_a_clip_is_painted_as_a_whole(
 
 
 def test_what_is_cut_out_tells_no_colours_and_what_it_shares_is_painted(
-    matcher: Matcher, model: Model, stranger: Model, reference: RigReference
+    matcher: Matcher, model: Model, reference: RigReference
 ) -> None:
-    """Its picture is not known from its shade; a vertex that opaque faces have too is painted for them."""
-    dark = Material("fur", (0.1, 0.1, 0.1, 1.0), alpha_mode="mask")
-    which = (np.arange(len(model.mesh.faces)) % 3 == 0).astype(np.int32)
-    mesh = replace(model.mesh, materials=(Material("skin", (0.5, 0.5, 0.5, 1.0)), dark), face_materials=which)
-    assert not match_paint._cut_out(mesh)[mesh.faces[which == 0]].any()
-    which[:] = 1
-    furry = replace(matcher.figure, model=prepare(model.rig, replace(mesh, face_materials=which)))
-    assert in_films_colours(furry, film_of(furry, stranger, reference), *told(reference, SWUNG)) is furry
+    """Its own colours are not known from its shade; a vertex that opaque faces have too is painted for them."""
+    fur, which = Material("fur", (0.02, 0.02, 0.02, 1.0), alpha_mode="mask"), np.arange(len(model.mesh.faces)) % 3 == 0
+    mesh = replace(model.mesh, colours=None, face_materials=which.astype(np.int32))
+    skins = [Material("skin", (*colour, 1.0)) for colour in ((0.5, 0.5, 0.5), (0.6, 0.1, 0.1))]
+    assert not match_paint._cut_out(replace(mesh, materials=(skins[0], fur)))[mesh.faces[~which]].any()
+    alone = take_vertices(mesh, mesh.faces.ravel(), np.arange(mesh.faces.size).reshape(-1, 3), which | True)
+    grey, red = (prepare(model.rig, replace(alone, materials=(skin, fur))) for skin in skins)
+    figure = replace(matcher.figure, model=grey)
+    painted = in_films_colours(figure, film_of(figure, red, reference), *told(reference, SWUNG))
+    colours = painted.model.mesh.colours[:, :3].reshape(-1, 3, 3)
+    np.testing.assert_allclose(np.median(colours[~which], axis=(0, 1)), [0.6, 0.1, 0.1], atol=0.04)
+    np.testing.assert_allclose(colours[which], 1.0)
 
 
 def test_what_is_cut_out_of_a_picture_keeps_its_looks(model: Model) -> None:

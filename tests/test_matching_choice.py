@@ -85,12 +85,19 @@ def test_what_was_given_may_look_more_like_the_film_than_where_it_begins(
     assert likeness == pytest.approx(0.7)
 
 
-def test_turns_go_on_past_half_a_turn() -> None:
+def test_turns_go_on_past_half_a_turn(matcher: Matcher, reference: RigReference) -> None:
     """Rolling over to the left is as straight a way as rolling over to the right."""
     told = torch.tensor([0.0, -90.0, 180.0, -150.0, 150.0, 90.0]).deg2rad()
     axis = torch.tensor([0.6, 0.0, 0.8])
     along = unwound(told[:, None] * axis) @ axis
     torch.testing.assert_close(along.rad2deg(), torch.tensor([0.0, -90.0, -180.0, -150.0, -210.0, -270.0]))
+    start = Start.of(
+        matcher.prior, reference, *(torch.from_numpy(each).float()[None] for each in posed(reference, {}, 9))
+    )
+    lying = [Change.none(start, (0.0, 0.0, degrees * np.pi / 180)) for degrees in (-90.0, 180.0)]
+    knots = start.knots.shape[1]
+    rolled = Change.pieced(lying, [0] * (knots - 1) + [1])
+    torch.testing.assert_close(rolled.turn[:, 2].rad2deg(), torch.tensor([*[-90.0] * (knots - 1), -180.0]))
     small = 0.3 * torch.randn(9, 3, generator=torch.Generator().manual_seed(1))
     assert torch.equal(unwound(small), small) and not unwound(torch.zeros(3, 3)).any()
 
