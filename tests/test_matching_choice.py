@@ -91,9 +91,8 @@ def test_turns_go_on_past_half_a_turn(matcher: Matcher, reference: RigReference)
     axis = torch.tensor([0.6, 0.0, 0.8])
     along = unwound(told[:, None] * axis) @ axis
     torch.testing.assert_close(along.rad2deg(), torch.tensor([0.0, -90.0, -180.0, -150.0, -210.0, -270.0]))
-    start = Start.of(
-        matcher.prior, reference, *(torch.from_numpy(each).float()[None] for each in posed(reference, {}, 9))
-    )
+    rotations, placed = (torch.from_numpy(each).float()[None] for each in posed(reference, {}, 9))
+    start = Start.of(matcher.prior, reference, rotations, placed / reference.size)
     lying = [Change.none(start, (0.0, 0.0, degrees * np.pi / 180)) for degrees in (-90.0, 180.0)]
     knots = start.knots.shape[1]
     rolled = Change.pieced(lying, [0] * (knots - 1) + [1])
