@@ -24,7 +24,7 @@ from mocapcli.capturing.matching import STEPS
 from mocapcli.capturing.models import load_model
 from mocapcli.capturing.refine import iterations_of
 from mocapcli.data.cache import open_cache
-from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction
+from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction, Predictor
 from mocapcli.render.camera import Camera
 from mocapcli.types import Asset
 
@@ -81,7 +81,7 @@ def main() -> None:
     cache, network = open_cache(wanted.cache), load_model(wanted.model).network
     rounds, seconds = iterations_of(network, None), parse_budget(wanted.adapt)
     whole = NetworkPredictor(network, True, seconds, rounds, 1, match_steps=STEPS)
-    rows: dict[str, NetworkPredictor | TooLarge] = {"all of it in the picture": whole}
+    rows: dict[str, Predictor] = {"all of it in the picture": whole}
     for beyond in wanted.beyond:
         for word, aware in (("unaware", False), ("aware", True)):
             rows[f"{100 * beyond:g} % beyond, {word}"] = TooLarge(whole, beyond, aware)

@@ -26,7 +26,7 @@ from mocapcli.capturing.models import load_model
 from mocapcli.data.cache import Cache, open_cache
 from mocapcli.data.windows import Window, evaluation_windows, random_of, windows_of
 from mocapcli.evaluation.cases import COPY, measure_case
-from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction
+from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction, Predictor
 from mocapcli.evaluation.records import METRICS
 from mocapcli.evaluation.videos import VideoToRotations
 from mocapcli.training.config import DataConfig
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def compare_rows(
-    rows: Mapping[str, NetworkPredictor], cache: Cache, wanted: argparse.Namespace, figures: Sequence[str]
+    rows: Mapping[str, Predictor], cache: Cache, wanted: argparse.Namespace, figures: Sequence[str]
 ) -> None:
     """Every way of capturing on the same clips, a line each."""
     windows = list(chosen(cache, wanted))
