@@ -18,6 +18,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from bench_facing import compare_rows, say
+from bench_match import FIGURES, HEAD
 
 from mocapcli.adapting.budget import parse_budget
 from mocapcli.capturing.matching import STEPS
@@ -28,8 +29,6 @@ from mocapcli.evaluation.predictors import Footage, NetworkPredictor, Prediction
 from mocapcli.render.camera import Camera
 from mocapcli.types import Asset
 
-FIGURES = ("facing_deg", "mpjpe_percent", "rotation_world_deg", "rotation_local_deg_all")
-HEAD = "| film | captured | facing ° | joints % | world ° | local ° | s a clip |\n" + "|---" * 7 + "|"
 AWARE = ("matching", "comparing", "refine")  # modules of `capturing` that ask which pixels the picture shows
 
 
